@@ -1,0 +1,84 @@
+# Two commands matter: `make book` and `make test`. `make help` lists the rest.
+
+# What a reader may set on the command line.
+EXECUTE ?= 0
+PROFILE ?= smoke
+TABLE ?= mbdgan_1
+TORCH ?= torch==2.13.0
+TORCH_BACKEND ?=
+
+# The first Python on the path that the project supports.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+STAMP := .venv/.installed
+HTML := _build/html
+NOTEBOOKS := $(BIN)/python tools/notebooks.py
+
+# uv does not read pip's settings; a folder of wheels given to pip serves uv too.
+export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+
+.DEFAULT_GOAL := help
+.PHONY: help install book test lab tables queue benchmark lint lock address clean distclean
+
+help:  ## print this list
+	@echo "make TARGET [NAME=value ...]"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-12s %s\n", $$1, $$2 }'
+	@echo "TORCH_BACKEND=cpu with the first command takes PyTorch without CUDA (Linux without an NVIDIA GPU)."
+
+$(STAMP): pyproject.toml requirements.lock
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed and none was found on the path." \
+		"Install one, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12"; exit 1; }
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 14) else \
+		f"Python 3.11, 3.12 or 3.13 is needed; $(PYTHON) is {v[0]}.{v[1]}.")'
+	@echo "Setting up .venv with $$($(PYTHON) --version) (a few minutes once; most of it is downloading PyTorch)."
+	@$(PYTHON) -m venv --clear .venv || { echo "Python's venv module does not work here;" \
+		"on Debian and Ubuntu: sudo apt-get install python3-venv"; exit 1; }
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python $(if $(TORCH_BACKEND),--torch-backend $(TORCH_BACKEND)) \
+		"$(TORCH)" -r requirements.lock -e ".[dev]"
+	@touch $@
+
+install: $(STAMP)  ## create .venv with everything the book needs (done by the other targets when needed)
+
+book: $(STAMP)  ## build the HTML book from the stored outputs; EXECUTE=1 runs every notebook first
+ifeq ($(EXECUTE),1)
+	$(NOTEBOOKS) execute
+endif
+	$(BIN)/jupyter-book build . -W --keep-going --path-output .
+	@echo "Open $(CURDIR)/$(HTML)/index.html in a browser."
+
+test: $(STAMP)  ## run the tests, then every notebook and compare its outputs with the stored ones
+	$(BIN)/python -m pytest -n 2 tests
+	env -u ILIB_DATA OMP_NUM_THREADS=1 $(BIN)/python -m pytest --nbval --nbval-current-env \
+		--nbval-sanitize-with tests/nbval_sanitize.cfg -n 2 --dist loadfile notebooks
+
+lab: $(STAMP)  ## open the notebooks in JupyterLab
+	$(BIN)/jupyter lab notebooks
+
+tables: $(STAMP)  ## compute the missing rows of a table: PROFILE=smoke TABLE=mbdgan_1
+	$(BIN)/snakemake --cores 2 --config profile=$(PROFILE) -- $(TABLE)
+
+queue: $(STAMP)  ## list the table rows without a result: PROFILE=smoke
+	$(BIN)/python -m ilib.results queue --profile $(PROFILE)
+
+benchmark: $(STAMP)  ## measure the blur operator against its peers and store the figures in benchmarks/
+	$(BIN)/python -m benchmarks.blur
+
+lint: $(STAMP)  ## check the style of code and notebooks
+	$(BIN)/ruff check .
+
+address: $(STAMP)  ## write the repository's address of _config.yml wherever else it must stand
+	$(BIN)/python tools/address.py
+
+lock: $(STAMP)  ## renew requirements.lock (needs the network; torch stays out of it)
+	echo torch > .venv/excludes.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-annotate --no-header --upgrade \
+		--extra dev --excludes .venv/excludes.txt pyproject.toml -o requirements.lock
+
+clean:  ## remove what a build leaves (not .venv)
+	rm -rf _build .pytest_cache .ruff_cache .hypothesis .snakemake
+	find ilib tests tools benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+distclean: clean  ## clean, and remove .venv
+	rm -rf .venv *.egg-info

@@ -1,0 +1,136 @@
+# Every table by one command, from the project's folder:
+#
+#     snakemake mbdgan_1 --config profile=cpu        run what is missing or stale, then rebuild the page
+#     snakemake mbdgan_1 --config profile=cpu -n     only say what would run
+#
+# One job is one row: papermill runs notebooks/runs/evaluate.ipynb, whose last cell writes the JSON (the output); the
+# executed notebook is the job's log, results/logs/TABLE/ROW--COLUMN--PROFILE--sSEED.ipynb.  Whether a row is stale is
+# decided by the digests that it keeps (ilib/results/digests.py), not by dates, so that a fresh clone, a new comment or
+# re-stored outputs start nothing: the job's input, *.inputs.json, lists what the row depends on and is dated before the
+# row where the row is up to date, and now where it is not.  profiles/default/config.yaml makes dates the only trigger.
+# After a kill -9, `snakemake --unlock` and the same command again run what is missing.
+
+import json
+import os
+import shlex
+import sys
+from pathlib import Path
+
+ROOT = Path(workflow.basedir)
+sys.path.insert(0, str(ROOT))
+
+from ilib.results import Job, load_grid
+from ilib.results.grids import table_ids
+from ilib.results.profiles import check_profile
+from ilib.results.queue import inputs_of, why_wanted
+from ilib.results.rows import write_text
+
+PROFILE = config.get("profile", "smoke")
+TABLES = table_ids(ROOT)
+PYTHON = shlex.quote(sys.executable)
+ONE_THREAD = "OMP_NUM_THREADS={threads} MKL_NUM_THREADS={threads} OPENBLAS_NUM_THREADS={threads}"
+
+
+def grid_of(table):
+    return load_grid(table, ROOT)
+
+
+def job_of(wildcards):
+    job = Job(wildcards.table, wildcards.row, wildcards.column, wildcards.profile, int(wildcards.seed))
+    grid_of(job.table).check(job)
+    return job
+
+
+def inputs_file(wildcards):
+    """Write what a row depends on; date it before the row where the row is up to date, now where it is not."""
+    job = job_of(wildcards)
+    row, file = ROOT / job.path, ROOT / f"results/logs/{job.table}/{job.name}.inputs.json"
+    write_text(file, json.dumps(inputs_of(job, ROOT), indent=1) + "\n")
+    if why_wanted(grid_of(job.table), job, ROOT) is None:
+        os.utime(file, (row.stat().st_mtime - 1,) * 2)
+    return file.relative_to(ROOT).as_posix()
+
+
+def no_such_table(wildcards):
+    raise WorkflowError(f"there is no table {wildcards.unknown!r}; choose one of {', '.join(TABLES)}, or all of them: all")
+
+
+def minutes(wildcards):
+    """The minutes that the grid expects, with room for a slower machine: what a cluster is asked for."""
+    expected = grid_of(wildcards.table).row(wildcards.row).minutes.get(wildcards.profile, 30)
+    return 10 + int(3 * expected)
+
+
+def rows_of(wildcards):
+    grid_of(wildcards.table).profile(wildcards.profile)  # names the allowed ones where this is none
+    return [job.path.as_posix() for job in grid_of(wildcards.table).jobs(wildcards.profile)]
+
+
+try:
+    check_profile(PROFILE)
+except ValueError as error:
+    raise WorkflowError(str(error))
+
+
+wildcard_constraints:
+    table=r"\w+",
+    row=r"[a-z0-9_]+",
+    column=r"[a-z0-9_]+",
+    profile=r"[a-z]+",
+    seed=r"\d+",
+    unknown=r"\w+",
+
+
+localrules:
+    all,
+    page,
+
+
+rule all:
+    input:
+        [f"results/logs/{table}.{PROFILE}.page" for table in TABLES if PROFILE in grid_of(table).profiles],
+
+
+for table in TABLES:
+
+    rule:
+        name:
+            table
+        localrule: True
+        input:
+            f"results/logs/{table}.{PROFILE}.page",
+
+
+rule row:
+    input:
+        inputs_file,
+    output:
+        update("results/{table}/{row}--{column}--{profile}--s{seed}.json"),
+    log:
+        "results/logs/{table}/{row}--{column}--{profile}--s{seed}.ipynb",
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=minutes,
+    shell:
+        ONE_THREAD + " " + PYTHON + " -m papermill --no-progress-bar --log-level WARNING"
+        " notebooks/runs/evaluate.ipynb {log} -p table {wildcards.table} -p row {wildcards.row}"
+        " -p column {wildcards.column} -p profile {wildcards.profile} -p seed {wildcards.seed} -p output {output}"
+
+
+rule page:
+    input:
+        rows_of,
+    output:
+        touch("results/logs/{table}.{profile}.page"),
+    params:
+        notebook="notebooks/tables/{table}.ipynb",
+    shell:
+        PYTHON + " tools/notebooks.py execute {params.notebook}"
+
+
+rule unknown_table:  # a target that is neither a rule nor a row ends here, and is told what there is
+    input:
+        no_such_table,
+    output:
+        "{unknown}",

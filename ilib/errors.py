@@ -1,0 +1,72 @@
+"""Checks on what callers hand in: each raises an error that says what is wrong and what to do."""
+
+import torch
+from torch import Tensor
+
+RANGE_TOLERANCE = 1e-4  # float32 pictures may leave [0, 1] by rounding
+SUM_TOLERANCE = 1e-3  # float16 kernels sum to 1 only so well
+
+
+def check_batch(x: Tensor, name: str = "x") -> None:
+    """Raise unless x is a floating-point tensor (B, C, H, W)."""
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{name} is a {type(x).__name__}; pass a torch tensor (B, C, H, W), e.g. torch.from_numpy(...)")
+    if x.ndim != 4:
+        raise ValueError(f"{name} has shape {tuple(x.shape)}; pass (B, C, H, W): one grey picture is x[None, None]")
+    if not x.is_floating_point():
+        raise TypeError(f"{name} is {x.dtype}; convert to floating point in [0, 1], e.g. {name}.float() / 255")
+    if x.numel() == 0:
+        raise ValueError(f"{name} has shape {tuple(x.shape)}: it holds no pixel")
+
+
+def check_finite(x: Tensor, name: str = "x") -> None:
+    """Raise when x holds NaN or infinity, and say in which pictures."""
+    bad = ~torch.isfinite(x).flatten(1).all(1)
+    if bad.any():
+        raise ValueError(f"{name} holds NaN or infinity in picture(s) {bad.nonzero().flatten().tolist()}")
+
+
+def check_picture(x: Tensor, name: str = "x") -> None:
+    """Raise unless x is a finite floating-point batch (B, C, H, W) in [0, 1]."""
+    check_batch(x, name)
+    check_finite(x, name)
+    low, high = float(x.min()), float(x.max())
+    if low < -RANGE_TOLERANCE or high > 1 + RANGE_TOLERANCE:
+        raise ValueError(f"{name} ranges over [{low:.3g}, {high:.3g}]; pictures lie in [0, 1]: scale or clip it first")
+
+
+def check_measurement(y: Tensor, name: str = "y") -> None:
+    """Raise unless y is a finite floating-point batch whose values are near [0, 1] (noise may leave it)."""
+    check_batch(y, name)
+    check_finite(y, name)
+    low, high = float(y.min()), float(y.max())
+    if low < -2 or high > 3:
+        raise ValueError(f"{name} ranges over [{low:.3g}, {high:.3g}]; measurements are scaled like pictures in [0, 1]")
+
+
+def check_kernel(kernel: Tensor, name: str = "kernel") -> None:
+    """Raise unless the kernel is finite floating point of shape (h, w) or (B, h, w)."""
+    if not isinstance(kernel, Tensor):
+        raise TypeError(f"{name} is a {type(kernel).__name__}; pass a torch tensor (h, w) or (B, h, w)")
+    if kernel.ndim not in (2, 3) or kernel.numel() == 0:
+        raise ValueError(f"{name} has shape {tuple(kernel.shape)}; pass (h, w), or (B, h, w) for one per picture")
+    if not kernel.is_floating_point():
+        raise TypeError(f"{name} is {kernel.dtype}; convert it to floating point")
+    check_finite(kernel.detach().reshape(-1, kernel.shape[-2] * kernel.shape[-1]), name)
+
+
+def check_blur_kernel(kernel: Tensor, name: str = "kernel") -> None:
+    """Raise unless every kernel is non-negative and sums to 1."""
+    check_kernel(kernel, name)
+    if kernel.min() < -SUM_TOLERANCE * kernel.max().abs():
+        raise ValueError(f"{name} has negative entries (down to {float(kernel.min()):.3g}); a blur kernel has none")
+    sums = kernel.detach().sum((-2, -1)).reshape(-1)
+    worst = float(sums[(sums - 1).abs().argmax()])
+    if abs(worst - 1) > SUM_TOLERANCE:
+        raise ValueError(f"{name} sums to {worst:.4g}, not 1; pass normalise=True if it should be divided by its sum")
+
+
+def check_noise(sigma: float, name: str = "noise") -> None:
+    """Raise unless the noise's standard deviation is a finite non-negative number in picture units."""
+    if not 0 <= sigma < float("inf"):
+        raise ValueError(f"{name} is {sigma}; pass a standard deviation >= 0 in units of [0, 1] (1 % noise is 0.01)")

@@ -1,0 +1,63 @@
+"""Quality of an estimate, picture by picture: PSNR in dB, SSIM; data range 1."""
+
+import torch
+from torch import Tensor
+
+from .errors import check_batch, check_finite
+
+
+def _check_pair(x_hat: Tensor, x: Tensor) -> None:
+    check_batch(x_hat, "x_hat"), check_batch(x, "x")
+    if x_hat.shape != x.shape:
+        raise ValueError(f"x_hat is {tuple(x_hat.shape)} but x {tuple(x.shape)}: compare pictures of one size")
+    check_finite(x_hat, "x_hat"), check_finite(x, "x")
+
+
+def psnr(x_hat: Tensor, x: Tensor) -> Tensor:
+    """Return the peak signal-to-noise ratio in dB, -10 log10 of the mean square error.  (B, C, H, W) -> (B,)."""
+    _check_pair(x_hat, x)
+    return -10 * (x_hat - x).double().square().flatten(1).mean(1).log10()
+
+
+def ssim(x_hat: Tensor, x: Tensor) -> Tensor:
+    """Return the structural similarity (Wang et al., 2004), the mean over channels and inner pixels.  -> (B,).
+
+    Gaussian window of 1.5 pixels; the 5 pixels along the border, where the window leaves the picture, do not count,
+    as in scikit-image and in the authors' code.
+    """
+    from torchmetrics.functional.image import structural_similarity_index_measure  # slow to import
+
+    _check_pair(x_hat, x)
+    if min(x.shape[-2:]) < 11:
+        raise ValueError(f"SSIM needs pictures of 11 pixels or more, these are {tuple(x.shape[-2:])}")
+    _, full = structural_similarity_index_measure(
+        x_hat.double(), x.double(), data_range=1.0, reduction="none", return_full_image=True
+    )
+    return full[..., 5:-5, 5:-5].flatten(1).mean(1)
+
+
+def shift_psnr(x_hat: Tensor, x: Tensor, shift: int = 3) -> Tensor:
+    """Return the best PSNR (dB) over whole-pixel shifts of x_hat, a border of `shift` pixels left out.  -> (B,).
+
+    Blind methods find picture and kernel only up to a common shift (physics-based GAN, footnote 3).
+    """
+    _check_pair(x_hat, x)
+    if not 0 <= 2 * shift < min(x.shape[-2:]):
+        raise ValueError(f"shift is {shift}: pass 0 or more and less than half of the picture")
+    inner = x[..., shift : x.shape[-2] - shift, shift : x.shape[-1] - shift]
+    h, w = inner.shape[-2:]
+    tries = [psnr(x_hat[..., i : i + h, j : j + w], inner) for i in range(2 * shift + 1) for j in range(2 * shift + 1)]
+    return torch.stack(tries).amax(0)
+
+
+def affine_psnr(x_hat: Tensor, x: Tensor) -> Tensor:
+    """Return the PSNR (dB) after the best a x_hat + b for each picture, least squares.  (B, C, H, W) -> (B,).
+
+    It leaves out what a change of brightness and contrast explains (GAN-D multiplies by 1.3).
+    """
+    _check_pair(x_hat, x)
+    u, v = x_hat.double().flatten(1), x.double().flatten(1)
+    u0, v0 = u - u.mean(1, keepdim=True), v - v.mean(1, keepdim=True)
+    variance = u0.square().sum(1, keepdim=True)
+    a = (u0 * v0).sum(1, keepdim=True) / variance.clamp(min=torch.finfo(u.dtype).tiny)
+    return -10 * (a * u0 - v0).square().mean(1).log10()

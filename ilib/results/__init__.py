@@ -1,0 +1,19 @@
+"""Table rows: what a run leaves behind, the grid that asks for it, and the paper's figures beside ours.
+
+    profiles    smoke, cpu, gpu, paper
+    project     the folder that holds notebooks/tables and results
+    rows        Job and Row: one run's place and its JSON
+    grids       a table's YAML: rows, columns, the paper's figures, the parameters of a run
+    digests     which settings and which code a row depends on
+    queue       what is missing or stale, in order of value
+    runs        set-up, method, metrics of one run (loads PyTorch)
+    tables      paper beside ours (loads pandas)
+"""
+
+from .grids import Grid as Grid
+from .grids import load_grid as load_grid
+from .rows import Job as Job
+from .rows import Row as Row
+from .rows import read_row as read_row
+from .rows import read_rows as read_rows
+from .rows import write_row as write_row

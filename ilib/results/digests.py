@@ -1,0 +1,184 @@
+"""Digests: what a row depends on, so that a change makes it stale and a new comment does not.
+
+Settings: the grid's entries for this row, column and profile, and the seed.  Code: the definitions in ilib that the
+method, the kernel and the run reach, found by following names from one definition to the next, and the cells of
+evaluate.ipynb that compute; without comments, docstrings, blank lines and outputs.  Not followed (OUTSIDE): loaders,
+because the row holds the sha256 of the pixels themselves; checks, which raise or let pass; the book-keeping of
+ilib.results.  Not covered: the versions of other packages (the row names Python, torch and ilib), and names that are
+only put together while the program runs.
+"""
+
+import ast
+import hashlib
+import io
+import json
+import tokenize
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from .grids import Grid
+from .project import EVALUATE
+from .rows import Job
+
+PACKAGE = Path(__file__).resolve().parents[1]
+RUN = tuple(f"ilib.results.runs.{name}" for name in ("measure", "method_of", "restore", "scores_of"))
+BOOKS = tuple(f"ilib.results.{name}" for name in ("digests", "grids", "profiles", "project", "rows"))
+OUTSIDE = ("ilib.data", "ilib.errors", *BOOKS)
+REPORT_TAG = "report"  # cells of evaluate.ipynb that only show something
+LENGTH = 16  # hexadecimal digits: enough to tell versions apart
+
+
+def settings_of(grid: Grid, job: Job) -> dict[str, Any]:
+    """Return what the grid says about one run, as JSON can hold it (labels, minutes and chunks do not matter)."""
+    row, column, profile = grid.row(job.row), grid.column(job.column), grid.profile(job.profile)
+    return {
+        "method": [row.method, row.parameters],
+        "kernel": [column.kernel, column.parameters],
+        "data": profile.data,
+        "noise": profile.noise,
+        "bits": profile.bits,
+        "seed": job.seed,
+    }
+
+
+def code_of(grid: Grid, job: Job, root: Path) -> dict[str, str]:
+    """Return the definitions and the notebook cells that one run reaches: name -> text without comments."""
+    starts = (*RUN, str(grid.row(job.row).method), grid.column(job.column).kernel)
+    return dict(sorted(reached_code(starts).items())) | {EVALUATE: notebook_code(root / EVALUATE)}
+
+
+def digest_of(content: Any) -> str:
+    """Return the first digits of the SHA-256 of anything that JSON can hold."""
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:LENGTH]
+
+
+def digests(grid: Grid, job: Job, root: Path) -> dict[str, str]:
+    """Return the two digests that a row keeps under parameters: digest."""
+    return {"settings": digest_of(settings_of(grid, job)), "code": digest_of(code_of(grid, job, root))}
+
+
+def reached_code(starts: Iterable[str]) -> dict[str, str]:
+    """Follow names through ilib from some definitions.  -> dotted name of each definition reached -> its text."""
+    found: dict[str, str] = {}
+    waiting = list(starts)
+    while waiting:
+        name = _resolve(waiting.pop())
+        if name is None or name in found or name.startswith(OUTSIDE):
+            continue
+        module, _, definition = name.rpartition(".")
+        text, names = _definitions(module)[definition]
+        found[name] = text
+        waiting += [followed for used in names if (followed := _imported(module, used)) is not None]
+    return found
+
+
+def _resolve(name: str) -> str | None:
+    """Return the place of a definition: module.name, re-exports followed; None where ilib does not define it."""
+    module, _, definition = name.rpartition(".")
+    if source_of(module) is None:
+        return None
+    if definition in _definitions(module):
+        return name
+    target = _imports(module).get(definition)
+    return _resolve(target) if target else None
+
+
+def _imported(module: str, used: str) -> str | None:
+    """Return the full name of a (dotted) name used in a module; None where it comes from elsewhere."""
+    first, _, rest = used.partition(".")
+    if first in _definitions(module):
+        return f"{module}.{first}"
+    target = _imports(module).get(first)
+    if target is None:
+        return None
+    return target if source_of(target) is None else f"{target}.{rest.split('.')[0]}"
+
+
+@cache
+def source_of(module: str) -> str | None:
+    """Return the source of a module of ilib, which is not imported for that; None for any other module."""
+    first, *rest = module.split(".")
+    if first != "ilib":
+        return None
+    path = PACKAGE.joinpath(*rest)
+    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
+@cache
+def _tree(module: str) -> ast.Module:
+    return ast.parse(source_of(module) or "")
+
+
+@cache
+def _imports(module: str) -> dict[str, str]:
+    """Map each name that a module imports from ilib to the dotted name of what it stands for."""
+    is_package = (PACKAGE.joinpath(*module.split(".")[1:])).is_dir()
+    found = {}
+    for node in ast.walk(_tree(module)):
+        if isinstance(node, ast.ImportFrom):
+            up = node.level - is_package
+            parts = module.split(".")[: len(module.split(".")) - up] if node.level else []
+            base = ".".join([*parts, *([node.module] if node.module else [])])
+            found |= {alias.asname or alias.name: f"{base}.{alias.name}" for alias in node.names}
+    return {name: target for name, target in found.items() if target.startswith("ilib.")}
+
+
+@cache
+def _definitions(module: str) -> dict[str, tuple[str, frozenset[str]]]:
+    """Map each top-level name of a module to its text without comments and to the names that it uses."""
+    text = source_of(module) or ""
+    bare = without_comments(text).splitlines()
+    found: dict[str, tuple[str, frozenset[str]]] = {}
+    for node in _tree(module).body:
+        first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
+        lines = "\n".join(line for line in bare[first - 1 : node.end_lineno] if line.strip())
+        found |= dict.fromkeys(_names_bound(node), (lines, frozenset(_names_used(node))))
+    return found
+
+
+def _names_bound(node: ast.stmt) -> list[str]:
+    """List the names that a top-level statement defines, imports left out."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return [node.name]
+    targets = getattr(node, "targets", []) or ([node.target] if isinstance(node, ast.AnnAssign) else [])
+    return [name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)]
+
+
+def _names_used(node: ast.AST) -> set[str]:
+    """Collect the names and dotted names in a piece of code."""
+    names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+    return names | {f"{part.value.id}.{part.attr}" for part in ast.walk(node)
+                    if isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name)}
+
+
+def without_comments(text: str) -> str:
+    """Blank the comments and docstrings of Python source, line by line, and what they leave at the ends of lines."""
+    lines = text.splitlines()
+    for node in ast.walk(ast.parse(text)):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and _is_text(body[0]):
+            for n in range(body[0].lineno - 1, body[0].end_lineno):
+                lines[n] = ""
+    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+    for row, column in [t.start for t in tokens if t.type == tokenize.COMMENT]:
+        lines[row - 1] = lines[row - 1][:column]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def notebook_code(path: Path) -> str:
+    """Return the code of a notebook's cells that compute, without comments, outputs and cells tagged report."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    codes = ["".join(c["source"]) for c in cells if c["cell_type"] == "code" and _computes(c)]
+    return "\n".join(line for code in codes for line in without_comments(code).splitlines() if line.strip())
+
+
+def _computes(cell: dict[str, Any]) -> bool:
+    return not {REPORT_TAG, "colab", "parameters", "injected-parameters"} & set(cell["metadata"].get("tags", []))

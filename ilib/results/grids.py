@@ -1,0 +1,247 @@
+"""Grids: the YAML beside a table's page, with the paper's figures and the parameters of every run."""
+
+import difflib
+import itertools
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from .profiles import NAMES, check_profile
+from .project import GRIDS, project_folder
+from .rows import Job, check_identifier
+
+AVERAGE = "average"  # the column that the paper prints where it averages over ours
+Figures = dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True)
+class RowSpec:
+    """One method: the paper's figures per column (or average), and how to run it, or why it is not run.
+
+    method: dotted name of a callable (y, A, **parameters) -> x_hat; minutes: profile -> what one column takes.
+    """
+
+    label: str
+    paper: Figures = field(default_factory=dict)
+    method: str | None = None
+    parameters: dict[str, Any] = field(default_factory=dict)
+    minutes: dict[str, float] = field(default_factory=dict)
+    not_run: str | None = None
+
+
+@dataclass(frozen=True)
+class ColumnSpec:
+    """One condition: the dotted name of a blur kernel's maker, and what it is given."""
+
+    label: str
+    kernel: str
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ProfileSpec:
+    """What a run of a profile tests on.
+
+    data: name, size, how, n as the loaders of ilib.data take them; noise: standard deviation in picture units;
+    bits: the camera's depth or None; chunk: pictures handed to a method at once.
+    """
+
+    data: dict[str, Any]
+    noise: float = 0.0
+    bits: int | None = 8
+    seeds: tuple[int, ...] = (0,)
+    chunk: int = 10
+
+
+@dataclass(frozen=True)
+class Grid:
+    """One table of a paper: its figures, its rows and columns, what a run is given, and how we differ."""
+
+    table: str
+    title: str
+    paper: str
+    number: str
+    rows: dict[str, RowSpec]
+    columns: dict[str, ColumnSpec]
+    profiles: dict[str, ProfileSpec]
+    differences: dict[str, tuple[str, str]]
+
+    def row(self, name: str) -> RowSpec:
+        """Return a row; ValueError that names those that exist."""
+        return _choose(self.rows, name, f"row of {self.table}")
+
+    def column(self, name: str) -> ColumnSpec:
+        """Return a column; ValueError that names those that exist."""
+        return _choose(self.columns, name, f"column of {self.table}")
+
+    def profile(self, name: str) -> ProfileSpec:
+        """Return the settings of a profile; ValueError that names those of this grid."""
+        check_profile(name)
+        return _choose(self.profiles, name, f"profile of {self.table}")
+
+    def runs(self) -> list[str]:
+        """List the rows that can be run."""
+        return [name for name, row in self.rows.items() if row.not_run is None]
+
+    def jobs(self, profile: str) -> list[Job]:
+        """List the runs of a profile: every row that is run x every column x every seed."""
+        every = itertools.product(self.runs(), self.columns, self.profile(profile).seeds)
+        return [Job(self.table, row, column, profile, seed) for row, column, seed in every]
+
+    def check(self, job: Job) -> None:
+        """Raise ValueError unless the job is one of this grid's, saying what is allowed."""
+        if self.row(job.row).not_run is not None:
+            raise ValueError(f"row {job.row} of {self.table} is not run: {self.rows[job.row].not_run}; choose one of "
+                             f"{', '.join(self.runs())}")
+        self.column(job.column), self.profile(job.profile)
+
+
+def _choose(options: Mapping[str, Any], name: str, what: str) -> Any:
+    if name not in options:
+        near = difflib.get_close_matches(str(name), options, 1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        raise ValueError(f"{name!r} is no {what}{hint}; choose one of {', '.join(options) or 'none'}")
+    return options[name]
+
+
+class _Loader(yaml.SafeLoader):
+    """A safe loader that refuses a key written twice, where YAML would keep the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        twice = {str(key) for key in keys if keys.count(key) > 1}
+        if twice:
+            raise ValueError(f"line {node.start_mark.line + 1}: {', '.join(sorted(twice))} stands twice in one block")
+        return super().construct_mapping(node, deep)
+
+
+def table_ids(root: Path | None = None) -> list[str]:
+    """List the ids of the tables that have a grid."""
+    return sorted(path.stem for path in ((root or project_folder()) / GRIDS).glob("*.yaml"))
+
+
+def load_grid(table: str, root: str | Path | None = None) -> Grid:
+    """Load and check the grid of a table.  ValueError that names the file, what is wrong and what is allowed.
+
+    root: the project's folder, found from the working directory where it is not given.
+    """
+    root = Path(root) if root is not None else project_folder()
+    _choose(dict.fromkeys(table_ids(root)), table, "table")
+    path = root / GRIDS / f"{table}.yaml"
+    try:
+        return parse_grid(table, yaml.load(path.read_text(encoding="utf-8"), _Loader))
+    except (ValueError, TypeError, yaml.YAMLError) as error:
+        raise ValueError(f"{path.name}: {error}") from error
+
+
+def parse_grid(table: str, content: Any) -> Grid:
+    """Build a grid from the content of its YAML.  ValueError and TypeError name the place and what is allowed."""
+    check_identifier(table, "the table's id")
+    required, optional = ("title", "paper", "number", "rows", "columns", "profiles"), ("differences",)
+    _check_keys("the grid", content, required, optional)
+    columns = _each(content["columns"], "columns", _column)
+    if AVERAGE in columns:
+        raise ValueError(f"{AVERAGE} is no column to run: it stands for the mean over them in a row's paper block")
+    rows = _each(content["rows"], "rows", lambda where, block: _row(where, block, columns))
+    profiles = _each(content["profiles"], "profiles", _profile)
+    _check_names("profiles", profiles, NAMES)
+    for name, row in rows.items():
+        _check_names(f"rows: {name}: minutes", row.minutes, profiles)
+    differences = _each(content.get("differences", {}), "differences", _difference, names=False)
+    texts = {name: _text(f"the grid: {name}", content[name]) for name in ("title", "paper", "number")}
+    return Grid(table, rows=rows, columns=columns, profiles=profiles, differences=differences, **texts)
+
+
+def _row(where: str, block: Any, columns: Iterable[str]) -> RowSpec:
+    _check_keys(where, block, ("label",), ("paper", "method", "parameters", "minutes", "not_run"))
+    if ("method" in block) == ("not_run" in block):
+        raise ValueError(f"{where}: give either method (a row to run) or not_run (the reason why it is not)")
+    paper = _mapping(f"{where}: paper", block.get("paper", {}))
+    _check_names(f"{where}: paper", paper, (*columns, AVERAGE))
+    for column, figures in paper.items():
+        _numbers(f"{where}: paper: {column}", figures)
+    if "method" in block:
+        _dotted(f"{where}: method", block["method"])
+    _text(f"{where}: label", block["label"]), _text(f"{where}: not_run", block.get("not_run", "-"))
+    _numbers(f"{where}: minutes", block.get("minutes", {}))
+    _mapping(f"{where}: parameters", block.get("parameters", {}))
+    return RowSpec(**block)
+
+
+def _column(where: str, block: Any) -> ColumnSpec:
+    _check_keys(where, block, ("label", "kernel"), ("parameters",))
+    _text(f"{where}: label", block["label"]), _dotted(f"{where}: kernel", block["kernel"])
+    _mapping(f"{where}: parameters", block.get("parameters", {}))
+    return ColumnSpec(**block)
+
+
+def _profile(where: str, block: Any) -> ProfileSpec:
+    _check_keys(where, block, ("data",), ("noise", "bits", "seeds", "chunk"))
+    _check_keys(f"{where}: data", block["data"], ("name",), ("size", "how", "n"))
+    _numbers(where, {key: block[key] for key in ("noise", "chunk") if key in block})
+    bits, seeds = block.get("bits", 8), block.get("seeds", [0])
+    if bits is not None and not _is_count(bits, 1):
+        raise ValueError(f"{where}: bits is {bits!r}; pass a whole number of bits, or null for real numbers")
+    counts = isinstance(seeds, list) and all(_is_count(seed, 0) for seed in seeds)
+    if not counts or not seeds or len(set(seeds)) < len(seeds):
+        raise ValueError(f"{where}: seeds is {seeds!r}; pass a list of different whole numbers, as [0, 1, 2]")
+    return ProfileSpec(**{**block, "seeds": tuple(seeds)})
+
+
+def _difference(where: str, block: Any) -> tuple[str, str]:
+    _check_keys(where, block, ("paper", "here"), ())
+    return _text(f"{where}: paper", block["paper"]), _text(f"{where}: here", block["here"])
+
+
+def _each(blocks: Any, where: str, parse: Callable[[str, Any], Any], names: bool = True) -> dict[str, Any]:
+    """Parse every block of a mapping, told where it stands; its keys are identifiers unless names is False."""
+    if names and not blocks:
+        raise ValueError(f"{where} is empty; give at least one")
+    for name in _mapping(where, blocks):
+        if names:
+            check_identifier(name, f"a name under {where}")
+    return {name: parse(f"{where}: {name}", block) for name, block in blocks.items()}
+
+
+def _mapping(where: str, block: Any) -> dict[str, Any]:
+    if not isinstance(block, dict):
+        raise TypeError(f"{where} is {block!r}; it must be a block of `name: value` lines")
+    return block
+
+
+def _check_keys(where: str, block: Any, required: Iterable[str], optional: Iterable[str]) -> None:
+    required, optional = list(required), list(optional)
+    _check_names(where, _mapping(where, block), [*required, *optional])
+    missing = [key for key in required if key not in block]
+    if missing:
+        raise ValueError(f"{where} has no {', '.join(missing)}; it needs {', '.join(required)}"
+                         + (f", and may have {', '.join(optional)}" if optional else ""))
+
+
+def _check_names(where: str, given: Iterable[str], allowed: Iterable[str]) -> None:
+    for name in given:
+        _choose(dict.fromkeys(allowed), name, f"key allowed under {where}")
+
+
+def _numbers(where: str, block: Any) -> None:
+    for name, value in _mapping(where, block).items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
+            raise TypeError(f"{where}: {name} is {value!r}; it must be a number, 0 or more")
+
+
+def _text(where: str, value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise TypeError(f"{where} is {value!r}; it must be a text")
+    return value
+
+
+def _dotted(where: str, value: Any) -> None:
+    if not isinstance(value, str) or not value.startswith("ilib.") or not value.replace(".", "_").isidentifier():
+        raise ValueError(f"{where} is {value!r}; it must be a dotted name in ilib, as ilib.classical.wiener")
+
+
+def _is_count(value: Any, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least

@@ -1,0 +1,88 @@
+"""What is missing or stale, in order of value, with the command that brings it and the minutes to expect."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from .digests import digest_of, digests, settings_of
+from .grids import Grid, load_grid, table_ids
+from .project import EVALUATE, LOGS
+from .rows import Job, Row, read_row
+
+
+@dataclass(frozen=True)
+class Task:
+    """One run that is wanted: why, and how long it should take (None where the grid does not say)."""
+
+    job: Job
+    why: str
+    minutes: float | None
+    in_paper: bool
+
+    @property
+    def value(self) -> tuple[bool, bool, float, Job]:
+        """What to sort by: missing before stale, rows that the paper prints before ours, the quick ones first."""
+        return (self.why != "missing", not self.in_paper, self.minutes or 0.0, self.job)
+
+
+def why_wanted(grid: Grid, job: Job, root: Path) -> str | None:
+    """Say why a row should be run: "missing", "stale: ..."; None where it is up to date.
+
+    The code and the settings are compared through the digests that the row keeps, not through dates, so that a fresh
+    clone has nothing to do.  ValueError for a row that cannot be read.
+    """
+    path = root / job.path
+    if not path.exists():
+        return "missing"
+    kept, now = read_row(path).parameters.get("digest", {}), digests(grid, job, root)
+    changed = [name for name in now if kept.get(name) != now[name]]
+    return f"stale: {' and '.join(changed)} changed" if changed else None
+
+
+def data_changed(row: Row) -> bool:
+    """Load the pictures that a row names and compare their sha256; False where they are not on this machine."""
+    from ..data import load  # loads PyTorch
+
+    words = {key: value for key, value in row.data.items() if key != "sha256"}
+    try:
+        return load(**words).sha256 != row.data["sha256"]
+    except FileNotFoundError:
+        return False
+
+
+def wanted_tasks(
+    profile: str, root: Path, chosen: Iterable[str] | None = None, look_at_data: bool = False
+) -> list[Task]:
+    """List what is missing or stale at a profile in all grids that have it (or in the chosen tables)."""
+    grids = [load_grid(table, root) for table in (table_ids(root) if chosen is None else chosen)]
+    jobs = [(grid, job) for grid in grids if profile in grid.profiles for job in grid.jobs(profile)]
+    changed: dict[str, bool] = {}  # by what is loaded, so that a set is loaded once
+    tasks = []
+    for grid, job in jobs:
+        why = why_wanted(grid, job, root)
+        if why is None and look_at_data:
+            row = read_row(root / job.path)
+            key = digest_of(row.data)
+            changed[key] = changed[key] if key in changed else data_changed(row)
+            why = "stale: data changed" if changed[key] else None
+        if why is not None:
+            spec = grid.row(job.row)
+            tasks.append(Task(job, why, spec.minutes.get(job.profile), bool(spec.paper)))
+    return sorted(tasks, key=lambda task: task.value)
+
+
+def papermill_command(job: Job) -> str:
+    """Return the command that runs one job, to be given in the project's folder."""
+    words = " ".join(f"-p {name} {value}" for name, value in zip(job._fields, job, strict=True))
+    return f"python -m papermill {EVALUATE} {log_path(job)} {words} -p output {job.path.as_posix()}"
+
+
+def log_path(job: Job) -> str:
+    """Return where the executed notebook of a run goes, relative to the project's folder."""
+    return f"{LOGS}/{job.table}/{job.name}.ipynb"
+
+
+def inputs_of(job: Job, root: Path) -> dict[str, object]:
+    """Return what a run depends on, as readable JSON: its settings and the digests."""
+    grid = load_grid(job.table, root)
+    return {"settings": settings_of(grid, job), "digest": digests(grid, job, root)}

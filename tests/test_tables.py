@@ -1,0 +1,176 @@
+"""The page of a table: the paper beside ours, from a grid and rows made up here."""
+
+import math
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+import yaml
+from test_results import TOY, make_row
+
+from ilib.results import Grid, Row, tables
+from ilib.results.grids import AVERAGE, parse_grid
+from ilib.results.rows import mean_and_sd
+
+
+def row(name: str, column: str, psnr: Sequence[float], profile: str = "smoke", **changes: object) -> Row:
+    per_image = {"psnr": list(psnr), "ssim": [p / 40 for p in psnr]}
+    metrics = {metric: mean_and_sd(figures) for metric, figures in per_image.items()}
+    place = {"row": name, "column": column, "profile": profile, "n": len(psnr)}
+    return make_row(**place, per_image=per_image, metrics=metrics, **changes)
+
+
+@pytest.fixture
+def grid() -> Grid:
+    return parse_grid("toy", yaml.safe_load(TOY))
+
+
+@pytest.fixture
+def rows() -> list[Row]:
+    return [
+        row("blurred", "gaussian", [20.0, 22.0]),
+        row("blurred", "motion", [18.0, 24.0]),
+        row("wiener", "gaussian", [21.0, 25.0]),
+        row("wiener", "motion", [28.0, 30.0]),
+    ]
+
+
+def entry(frame: pd.DataFrame, name: str, column: str) -> pd.Series:
+    return frame[(frame["row"] == name) & (frame["column"] == column)].iloc[0]
+
+
+def test_paper_beside_ours(grid: Grid, rows: list[Row]) -> None:
+    frame = tables.beside_paper(grid, rows)
+    assert len(frame) == 3 * 3
+    blurred = entry(frame, "blurred", AVERAGE)
+    assert (blurred["paper"], blurred["ours"], blurred["over"], blurred["profile"]) == (22.86, 21.0, "2 pictures", "smoke")
+    assert blurred["spread"] == pytest.approx(abs(19.0 - 23.0) / math.sqrt(2), abs=1e-5), "picture by picture"
+    assert math.isnan(entry(frame, "blurred", "motion")["paper"])
+    assert entry(frame, "wiener", "motion")["ours"] == 29.0
+    gan = entry(frame, "mbdgan", AVERAGE)
+    assert (gan["paper"], gan["profile"]) == (31.74, None)
+    assert math.isnan(gan["ours"])
+    assert entry(tables.beside_paper(grid, rows, "ssim"), "mbdgan", AVERAGE)["paper"] == 0.953
+
+
+def test_spread_over_seeds_where_there_are_several(grid: Grid) -> None:
+    rows = [row("wiener", c, [20.0 + s, 24.0 + s], "cpu", seed=s) for c in grid.columns for s in (0, 1)]
+    frame = tables.beside_paper(grid, rows)
+    for column in (*grid.columns, AVERAGE):
+        found = entry(frame, "wiener", column)
+        assert (found["ours"], found["over"]) == (22.5, "2 seeds")
+        assert found["spread"] == pytest.approx(math.sqrt(0.5), abs=1e-5)
+
+
+def test_largest_complete_profile_is_shown(grid: Grid, rows: list[Row]) -> None:
+    half = [row("wiener", "motion", [31.0, 33.0], "cpu")]
+    assert tables.best_rows(grid, rows + half, "wiener")[0] == "smoke"
+    assert tables.best_rows(grid, half, "wiener")[0] == "cpu"
+    whole = [*half, row("wiener", "gaussian", [21.0, 22.0], "cpu")]
+    assert tables.best_rows(grid, rows + whole, "wiener")[0] == "cpu"
+    assert tables.best_rows(grid, rows, "mbdgan") == (None, {})
+
+
+def test_average_needs_every_column(grid: Grid, rows: list[Row]) -> None:
+    frame = tables.beside_paper(grid, rows[:3])
+    assert entry(frame, "wiener", "gaussian")["ours"] == 23.0
+    assert math.isnan(entry(frame, "wiener", AVERAGE)["ours"])
+
+
+def test_average_over_different_pictures_has_no_spread(grid: Grid) -> None:
+    other = {"name": "embedded/train", "size": 48, "n": 2, "sha256": "1" * 64}
+    rows = [row("wiener", "gaussian", [20.0, 22.0]), row("wiener", "motion", [24.0, 26.0], data=other)]
+    found = tables.average_columns({r.column: [r] for r in rows}, "psnr")
+    assert (found.mean, found.over) == (23.0, "columns")
+    assert math.isnan(found.spread)
+
+
+def test_page_table_is_the_same_every_time(grid: Grid, rows: list[Row]) -> None:
+    page = tables.paper_table(grid, rows).to_html()
+    assert page == tables.paper_table(grid, rows).to_html()
+    assert 'id="T_toy_psnr"' in page
+    for text in ("22.86", "21.00 ± 2.83", "26.00 ± 2.12", "31.74", "paper, average", "ours, motion", "–"):
+        assert text in page
+    assert "paper, motion" not in page, "the toy paper prints averages only"
+    assert "nan" not in page.lower().replace("finance", "")
+    assert "0.759" in tables.paper_table(grid, rows, "ssim").to_html()
+
+
+def test_page_without_any_row(grid: Grid) -> None:
+    assert "22.86" in tables.paper_table(grid, []).to_html()
+    assert list(tables.rows_not_run(grid, [])["method"]) == ["blurred", "Wiener", "MBD-GAN"]
+    assert tables.provenance(grid, []).empty
+    assert tables.gains(grid, []).empty
+    assert len(tables.dot_figure(grid, []).axes) == 2
+
+
+def test_rows_not_run_and_why(grid: Grid, rows: list[Row]) -> None:
+    assert tables.rows_not_run(grid, rows).to_numpy().tolist() == [["MBD-GAN", "it is not trained yet"]]
+    assert tables.rows_not_run(grid, rows[:3]).iloc[0].tolist() == ["Wiener", "not run yet: motion"]
+
+
+def test_provenance(grid: Grid, rows: list[Row]) -> None:
+    commit = "0123456789abcdef" * 2 + "01234567+changes"
+    frame = tables.provenance(grid, [row("wiener", "motion", [28.0, 30.0], commit=commit), *rows[:2]])
+    assert list(frame["run"]) == [f"{n}--smoke--s0" for n in ("blurred--gaussian", "blurred--motion", "wiener--motion")]
+    assert list(frame["commit"]) == ["–", "–", "01234567+changes"]
+    assert frame["data"].iloc[0] == "name embedded/test, size 48, n 3"
+    assert set(frame["sha256"]) == {"0" * 12}
+    folded = tables.folded_table("Provenance & more", frame).data
+    assert "<details><summary>Provenance &amp; more</summary>" in folded
+    assert folded.count("<tr") == 1 + 3
+
+
+def test_paired_difference(rows: list[Row]) -> None:
+    gain = tables.paired_difference(rows[2], rows[0])
+    assert gain.mean == 2.0
+    assert gain.se == pytest.approx(math.sqrt(2) / math.sqrt(2), abs=1e-5)
+    assert gain.n == 2
+    assert tables.paired_difference(rows[0], rows[2]).mean == -2.0
+    assert tables.paired_difference(rows[2], rows[0], "ssim").mean == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (row("blurred", "motion", [1.0, 2.0]), "differ in column"),
+        (row("blurred", "gaussian", [1.0, 2.0, 3.0]), "differ in n"),
+        (row("blurred", "gaussian", [1.0, 2.0], data={"name": "x", "sha256": "1"}), "differ in data"),
+        (row("blurred", "gaussian", [1.0, 2.0], degradation={"noise": 1}), "differ in degradation"),
+    ],
+)
+def test_only_rows_of_the_same_measurements_are_paired(rows: list[Row], other: Row, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        tables.paired_difference(rows[2], other)
+
+
+def test_paired_difference_needs_two_pictures_and_a_metric_of_both() -> None:
+    single = row("wiener", "gaussian", [20.0])
+    with pytest.raises(ValueError, match="two or more"):
+        tables.paired_difference(single, single)
+    with pytest.raises(ValueError, match="has no 'lpips'; it has psnr, ssim"):
+        tables.paired_difference(single, single, "lpips")
+
+
+def test_gains(grid: Grid, rows: list[Row]) -> None:
+    frame = tables.gains(grid, rows)
+    assert frame[["row", "column", "gain", "n"]].to_numpy().tolist() == [
+        ["wiener", "gaussian", 2.0, 2], ["wiener", "motion", 8.0, 2]]  # fmt: skip
+    assert tables.gains(grid, rows[2:]).empty, "nothing to compare with"
+
+
+def test_figure_shows_both(grid: Grid, rows: list[Row]) -> None:
+    fig = tables.dot_figure(grid, rows)
+    psnr, ssim = fig.axes
+    assert [label.get_text() for label in psnr.get_yticklabels()] == ["blurred", "Wiener", "MBD-GAN"]
+    assert {text.get_text() for text in psnr.get_legend().get_texts()} == {"here", "paper"}
+    assert (psnr.get_xlabel(), ssim.get_xlabel()) == ("PSNR (dB)", "SSIM")
+    assert plt.get_fignums() == [], "closed, so that a notebook shows it once"
+
+
+def test_differences_of_protocol() -> None:
+    content = yaml.safe_load(TOY) | {"differences": {"test pictures": {"paper": "theirs", "here": "ours <&>"}}}
+    frame = tables.protocol_differences(parse_grid("toy", content))
+    assert frame.to_numpy().tolist() == [["test pictures", "theirs", "ours <&>"]]
+    assert "ours &lt;&amp;&gt;" in tables.plain_table(frame).data
