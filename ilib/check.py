@@ -14,7 +14,7 @@ import ilib
 from .data import available
 
 PACKAGES = [
-    "torch", "numpy", "scipy", "scikit-image", "matplotlib", "pandas", "torchmetrics", "ipython",
+    "numpy", "scipy", "scikit-image", "matplotlib", "pandas", "torchmetrics", "ipython",
     "jupyter-book", "papermill", "snakemake",
 ]
 
@@ -59,7 +59,7 @@ def report() -> dict[str, str]:
     """Collect what a bug report needs, one line each."""
     root = Path(ilib.__file__).resolve().parents[1]
     facts = {"ilib": ilib.__version__, "python": sys.version.split()[0], "system": platform.platform()}
-    facts |= {package: installed(package) for package in PACKAGES}
+    facts |= {"torch": torch.__version__} | {package: installed(package) for package in PACKAGES}
     facts |= {"device": device(), "threads": f"{torch.get_num_threads()} of {os.cpu_count()} processors"}
     return facts | {"data": data_sets(os.environ.get("ILIB_DATA")), "weights": weights(root), "results": results(root)}
 

@@ -46,7 +46,9 @@ class Tags(html.parser.HTMLParser):
 
 
 def data_of(source: str) -> dict:
-    return json.loads(re.search(r"const d = (\{.*\});", source).group(1))
+    """What the script holds, with all frames: the first is the picture that stands there without a script."""
+    data = json.loads(re.search(r"const d = (\{.*\});", source).group(1))
+    return data | {"frames": [Tags(source).of("img")[0]["src"], *data["rest"]]}
 
 
 def pictures(n: int, size: int = 8) -> list[torch.Tensor]:

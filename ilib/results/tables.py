@@ -104,7 +104,7 @@ def beside_paper(grid: Grid, rows: Sequence[Row], metric: str = "psnr") -> pd.Da
         ours = {column: summarise(seeds, metric) for column, seeds in columns.items()}
         if len(columns) == len(grid.columns):
             ours[AVERAGE] = average_columns(columns, metric)
-        for column in (*grid.columns, AVERAGE):
+        for column in (AVERAGE, *grid.columns):
             mine = ours.get(column, Figures(math.nan, math.nan, ""))
             papers = spec.paper.get(column, {}).get(metric, math.nan)
             at = profile if column in ours else None
@@ -137,17 +137,14 @@ def paper_table(grid: Grid, rows: Sequence[Row], metric: str = "psnr") -> Styler
 def _line(grid: Grid, frame: pd.DataFrame, metric: str) -> dict[str, str]:
     digits = DIGITS.get(metric, 3)
     cells = {"method": frame["label"].iloc[0]}
-    for _, entry in frame[::-1].iterrows():  # the average first, as in the papers
-        label = "average" if entry["column"] == AVERAGE else grid.columns[entry["column"]].label
-        if _printed(grid, entry["column"]):
-            cells[f"paper, {label}"] = NOTHING if math.isnan(entry["paper"]) else f"{entry['paper']:.{digits}f}"
-        cells[f"ours, {label}"] = _mean_and_spread(entry["ours"], entry["spread"], digits)
+    for _, entry in frame.iterrows():
+        label = AVERAGE if entry["column"] == AVERAGE else grid.columns[entry["column"]].label
+        printed = any(entry["column"] in spec.paper for spec in grid.rows.values())
+        if printed:
+            cells[f"paper, {label}"] = _mean_and_spread(entry["paper"], math.nan, digits)
+        cells[f"ours, {label}" if printed else label] = _mean_and_spread(entry["ours"], entry["spread"], digits)
     profiles = [p for p in frame["profile"] if isinstance(p, str)]
     return cells | {"profile": profiles[0] if profiles else NOTHING}
-
-
-def _printed(grid: Grid, column: str) -> bool:
-    return any(column in spec.paper for spec in grid.rows.values())
 
 
 def _mean_and_spread(mean: float, spread: float, digits: int) -> str:
