@@ -2,6 +2,7 @@
 
 `noise` is the standard deviation of all that was added to A x, in picture units (Measurement.sigma).  What comes
 out is not clipped: values outside [0, 1] belong to a linear estimate, whoever shows or scores it decides.
+Every method has its constants calibrated on training photographs.
 """
 
 import math
@@ -18,8 +19,8 @@ from .operators import CircularConvolution
 
 Method = Callable[[Tensor, CircularConvolution], Tensor]
 
-# Constants calibrated on training photographs (bsds500/train), never on test pictures: the first is measured there as
-# the mean of |D x|^2, the others have the best mean PSNR over both kernels of MBD-GAN and noise from 0 to 5 %.
+# Chosen on training photographs (bsds500/train), never on test pictures: the first is the mean of |D x|^2 there, the
+# others gave the best mean PSNR over both kernels of MBD-GAN and noise of 0, 1 and 5 % (benchmarks/calibrate.py).
 GRADIENT_POWER = 0.011
 TV_SCALE = 0.1
 HL_SCALE = 0.25
@@ -88,7 +89,7 @@ def shrink(d: Tensor, threshold: float) -> Tensor:
     return d * (1 - threshold / length.clamp(min=threshold))
 
 
-def tv(y: Tensor, A: CircularConvolution, *, noise: float, scale: float = TV_SCALE, iterations: int = 100) -> Tensor:
+def tv(y: Tensor, A: CircularConvolution, *, noise: float, scale: float = TV_SCALE, iterations: int = 50) -> Tensor:
     """Minimise weight/2 ||A x - y||^2 + TV(x), weight = scale / noise^2, by ADMM (Rudin, Osher and Fatemi, 1992).
 
     TV is isotropic, channel by channel, with periodic differences.
@@ -165,7 +166,7 @@ def richardson_lucy(y: Tensor, A: CircularConvolution, *, noise: float, iteratio
     from skimage.restoration import richardson_lucy as skimage_richardson_lucy
 
     _check(y, noise)
-    iterations = iterations or round(min(max(RL_STOP / noise, 5), 100))
+    iterations = iterations or stop_after(noise)
     h, w = A.kernel.shape[-2:]
     rows, columns = min(h, y.shape[-2]), min(w, y.shape[-1])
     kernels = F.pad(A.kernel.detach().reshape(-1, h, w), (0, 1 - w % 2, 0, 1 - h % 2))  # odd sizes, the same centre
@@ -176,6 +177,11 @@ def richardson_lucy(y: Tensor, A: CircularConvolution, *, noise: float, iteratio
         for picture, k in zip(wide, kernels, strict=True)
     ]
     return torch.from_numpy(np.array(x_hat)).to(y)[..., rows:-rows, columns:-columns]
+
+
+def stop_after(noise: float, stop: float = RL_STOP) -> int:
+    """Return how many steps Richardson-Lucy takes before it fits the noise: stop / noise, between 5 and 100."""
+    return round(min(max(stop / noise, 5), 100))
 
 
 def continue_periodically(y: Tensor, rows: int, columns: int) -> Tensor:
