@@ -134,7 +134,9 @@ def measure(shape: tuple[int, ...], size: int, rounds: int) -> dict[str, object]
     """Return one case: ratios to the bare pair, milliseconds of the pair, and memory in units of the picture."""
     calls = contenders(shape, size)
     picture = 4 * int(np.prod(shape))
-    memory = {name: round(peak_bytes(calls[name]) / picture, 2) for name in ("bare FFT pair", "A(x)")}
+    names = ("bare FFT pair", "A(x)", "new kernel per picture")
+    memory = {name: round(peak_bytes(calls[name]) / picture, 2) for name in names}
+    memory["one OTF per kernel"] = round(shape[0] * shape[2] * (shape[3] // 2 + 1) * 8 / picture, 2)
     bare = statistics.median(seconds(calls["bare FFT pair"]) for _ in range(rounds))
     return {
         "shape": list(shape),

@@ -14,7 +14,7 @@ import ilib
 from .data import available
 
 PACKAGES = [
-    "numpy", "scipy", "scikit-image", "matplotlib", "pandas", "torchmetrics", "ipython",
+    "numpy", "scipy", "scikit-image", "matplotlib", "pandas", "ipython",
     "jupyter-book", "papermill", "snakemake",
 ]
 

@@ -33,10 +33,12 @@ def _wrap(k: Tensor, size: int, dim: int) -> Tensor:
 
 def apply_otf(x: Tensor, transfer: Tensor) -> Tensor:
     """Filter x by a transfer function: F^-1 (transfer . F x).  x (B, C, H, W) -> (B, C, H, W)."""
+    check_batch(x)
     spectrum = rfft2(x)
     _check_spectrum(spectrum)
     spectrum = spectrum * transfer if transfer.requires_grad else spectrum.mul_(transfer)
-    return irfft(ifft(spectrum, dim=-2), n=x.shape[-1])  # irfft2 in two steps: a quarter less memory
+    spectrum = ifft(spectrum, dim=-2)  # irfft2 in two steps: a quarter less memory
+    return irfft(spectrum, n=x.shape[-1])
 
 
 def _check_spectrum(spectrum: Tensor) -> None:

@@ -223,7 +223,7 @@ def dot_figure(grid: Grid, rows: Sequence[Row], column: str = AVERAGE) -> Figure
         ax.set_yticks(list(place), frame["label"])
         ax.set_xlabel(NAMES_OF_METRICS.get(metric, metric))
         ax.grid(axis="x", alpha=0.3)
-    axes[0][0].legend(loc="lower right", frameon=True)
+    fig.legend(*axes[0][0].get_legend_handles_labels(), loc="outside upper right", ncols=2, frameon=False)
     plt.close(fig)
     return fig
 
