@@ -22,7 +22,7 @@ Method = Callable[[Tensor, CircularConvolution], Tensor]
 GRADIENT_POWER = 0.011
 TV_SCALE = 0.1
 HL_SCALE = 0.25
-RL_STOP = 0.3
+RL_STOP = 0.4
 HL_ALPHA = 2 / 3
 
 
