@@ -13,7 +13,7 @@ from .profiles import NAMES, check_profile
 from .project import GRIDS, project_folder
 from .rows import Job, check_identifier
 
-AVERAGE = "average"  # the column that the paper prints where it averages over ours
+AVERAGE = "average"  # what the mean over the columns is called where the grid gives it no other name
 Figures = dict[str, dict[str, float]]
 
 
@@ -34,11 +34,15 @@ class RowSpec:
 
 @dataclass(frozen=True)
 class ColumnSpec:
-    """One condition: the dotted name of a blur kernel's maker, and what it is given."""
+    """One condition or data set: the dotted name of a blur kernel's maker and what it is given, or why it is not run.
+
+    kernel: None only where nothing is run in this column yet.
+    """
 
     label: str
-    kernel: str
+    kernel: str | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
+    not_run: str | None = None
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,10 @@ class ProfileSpec:
 
 @dataclass(frozen=True)
 class Grid:
-    """One table of a paper: its figures, its rows and columns, what a run is given, and how we differ."""
+    """One table of a paper: its figures, its rows and columns, what a run is given, and how we differ.
+
+    profiles: empty where no row can be run yet; average: what the paper calls the mean over the columns.
+    """
 
     table: str
     title: str
@@ -68,6 +75,7 @@ class Grid:
     columns: dict[str, ColumnSpec]
     profiles: dict[str, ProfileSpec]
     differences: dict[str, tuple[str, str]]
+    average: str = AVERAGE
 
     def row(self, name: str) -> RowSpec:
         """Return a row; ValueError that names those that exist."""
@@ -80,15 +88,21 @@ class Grid:
     def profile(self, name: str) -> ProfileSpec:
         """Return the settings of a profile; ValueError that names those of this grid."""
         check_profile(name)
+        if not self.profiles:
+            raise ValueError(f"no row of {self.table} can be run yet; its page says what each row waits for")
         return _choose(self.profiles, name, f"profile of {self.table}")
 
     def runs(self) -> list[str]:
         """List the rows that can be run."""
         return [name for name, row in self.rows.items() if row.not_run is None]
 
+    def conditions(self) -> list[str]:
+        """List the columns that can be run."""
+        return [name for name, column in self.columns.items() if column.kernel and column.not_run is None]
+
     def jobs(self, profile: str) -> list[Job]:
-        """List the runs of a profile: every row that is run x every column x every seed."""
-        every = itertools.product(self.runs(), self.columns, self.profile(profile).seeds)
+        """List the runs of a profile: every row and every column that is run, every seed."""
+        every = itertools.product(self.runs(), self.conditions(), self.profile(profile).seeds)
         return [Job(self.table, row, column, profile, seed) for row, column, seed in every]
 
     def check(self, job: Job) -> None:
@@ -96,7 +110,10 @@ class Grid:
         if self.row(job.row).not_run is not None:
             raise ValueError(f"row {job.row} of {self.table} is not run: {self.rows[job.row].not_run}; choose one of "
                              f"{', '.join(self.runs())}")
-        self.column(job.column), self.profile(job.profile)
+        self.profile(job.profile)
+        if self.column(job.column).not_run is not None:
+            raise ValueError(f"column {job.column} of {self.table} is not run: {self.columns[job.column].not_run}; "
+                             f"choose one of {', '.join(self.conditions())}")
 
 
 def _choose(options: Mapping[str, Any], name: str, what: str) -> Any:
@@ -140,27 +157,40 @@ def load_grid(table: str, root: str | Path | None = None) -> Grid:
 def parse_grid(table: str, content: Any) -> Grid:
     """Build a grid from the content of its YAML.  ValueError and TypeError name the place and what is allowed."""
     check_identifier(table, "the table's id")
-    required, optional = ("title", "paper", "number", "rows", "columns", "profiles"), ("differences",)
+    required, optional = ("title", "paper", "number", "rows", "columns"), ("profiles", "differences", "average")
     _check_keys("the grid", content, required, optional)
-    columns = _each(content["columns"], "columns", _column)
-    if AVERAGE in columns:
-        raise ValueError(f"{AVERAGE} is no column to run: it stands for the mean over them in a row's paper block")
-    rows = _each(content["rows"], "rows", lambda where, block: _row(where, block, columns))
-    profiles = _each(content["profiles"], "profiles", _profile)
+    columns, average = _each(content["columns"], "columns", _column), content.get("average", AVERAGE)
+    check_identifier(average, "average")
+    if average in columns:
+        raise ValueError(f"{average} is no column to run: it stands for the mean over them in a row's paper block")
+    rows = _each(content["rows"], "rows", lambda where, block: _row(where, block, (*columns, average)))
+    profiles = _each(content["profiles"], "profiles", _profile) if "profiles" in content else {}
     _check_names("profiles", profiles, NAMES)
-    for name, row in rows.items():
-        _check_names(f"rows: {name}: minutes", row.minutes, profiles)
+    _check_runnable(rows, columns, profiles)
     differences = _each(content.get("differences", {}), "differences", _difference, names=False)
     texts = {name: _text(f"the grid: {name}", content[name]) for name in ("title", "paper", "number")}
-    return Grid(table, rows=rows, columns=columns, profiles=profiles, differences=differences, **texts)
+    return Grid(table, rows=rows, columns=columns, profiles=profiles, differences=differences, average=average, **texts)
 
 
-def _row(where: str, block: Any, columns: Iterable[str]) -> RowSpec:
+def _check_runnable(rows: dict[str, RowSpec], columns: dict[str, ColumnSpec], profiles: Iterable[str]) -> None:
+    """Raise ValueError where a row is to be run and the grid does not say on what, or at a profile without settings."""
+    for name, row in rows.items():
+        _check_names(f"rows: {name}: minutes", row.minutes, profiles)
+    to_run = [name for name, row in rows.items() if row.method]
+    if to_run and not profiles:
+        raise ValueError(f"the grid has no profiles; it needs them to run {to_run[0]}")
+    for name, column in columns.items():
+        if to_run and not column.kernel and column.not_run is None:
+            raise ValueError(f"columns: {name} has no kernel; it needs one to run {to_run[0]}, or not_run (the reason "
+                             "why nothing is run there)")
+
+
+def _row(where: str, block: Any, places: Iterable[str]) -> RowSpec:
     _check_keys(where, block, ("label",), ("paper", "method", "parameters", "minutes", "not_run"))
     if ("method" in block) == ("not_run" in block):
         raise ValueError(f"{where}: give either method (a row to run) or not_run (the reason why it is not)")
     paper = _mapping(f"{where}: paper", block.get("paper", {}))
-    _check_names(f"{where}: paper", paper, (*columns, AVERAGE))
+    _check_names(f"{where}: paper", paper, places)
     for column, figures in paper.items():
         _numbers(f"{where}: paper: {column}", figures)
     if "method" in block:
@@ -172,8 +202,10 @@ def _row(where: str, block: Any, columns: Iterable[str]) -> RowSpec:
 
 
 def _column(where: str, block: Any) -> ColumnSpec:
-    _check_keys(where, block, ("label", "kernel"), ("parameters",))
-    _text(f"{where}: label", block["label"]), _dotted(f"{where}: kernel", block["kernel"])
+    _check_keys(where, block, ("label",), ("kernel", "parameters", "not_run"))
+    _text(f"{where}: label", block["label"]), _text(f"{where}: not_run", block.get("not_run", "-"))
+    if "kernel" in block:
+        _dotted(f"{where}: kernel", block["kernel"])
     _mapping(f"{where}: parameters", block.get("parameters", {}))
     return ColumnSpec(**block)
 
