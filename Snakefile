@@ -8,7 +8,10 @@
 # decided by the digests that it keeps (ilib/results/digests.py), not by dates, so that a fresh clone, a new comment or
 # re-stored outputs start nothing: the job's input, *.inputs.json, lists what the row depends on and is dated before the
 # row where the row is up to date, and now where it is not.  profiles/default/config.yaml makes dates the only trigger.
-# After a kill -9, `snakemake --unlock` and the same command again run what is missing.
+# Weights that a row needs are trained first, in the same way, by notebooks/runs/train.ipynb:
+# data/weights/TABLE--ROW--COLUMN--PROFILE--sSEED.safetensors; their digests stand in the registry beside them.
+# After a kill -9, `snakemake --unlock` and the same command again run what is missing; a training that was killed goes
+# on from its checkpoint.
 
 import json
 import os
@@ -20,10 +23,12 @@ ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT))
 
 from ilib.results import Job, load_grid
+from ilib.results.digests import train_block
 from ilib.results.grids import table_ids
 from ilib.results.profiles import check_profile
 from ilib.results.queue import inputs_of, why_wanted
 from ilib.results.rows import write_text
+from ilib.results.trained import training_inputs, weights_path, why_untrained
 
 PROFILE = config.get("profile", "smoke")
 TABLES = table_ids(ROOT)
@@ -41,14 +46,33 @@ def job_of(wildcards):
     return job
 
 
+def dated(file, made, content, why):
+    """Write what a file depends on; date it before the file where that is up to date, now where it is not."""
+    write_text(ROOT / file, json.dumps(content, indent=1) + "\n")
+    if why is None:
+        os.utime(ROOT / file, ((ROOT / made).stat().st_mtime - 1,) * 2)
+    return file
+
+
 def inputs_file(wildcards):
-    """Write what a row depends on; date it before the row where the row is up to date, now where it is not."""
     job = job_of(wildcards)
-    row, file = ROOT / job.path, ROOT / f"results/logs/{job.table}/{job.name}.inputs.json"
-    write_text(file, json.dumps(inputs_of(job, ROOT), indent=1) + "\n")
-    if why_wanted(grid_of(job.table), job, ROOT) is None:
-        os.utime(file, (row.stat().st_mtime - 1,) * 2)
-    return file.relative_to(ROOT).as_posix()
+    why = "its weights are" if why_untrained(grid_of(job.table), job, ROOT) else None
+    why = why or why_wanted(grid_of(job.table), job, ROOT)
+    return dated(f"results/logs/{job.table}/{job.name}.inputs.json", job.path, inputs_of(job, ROOT), why)
+
+
+def weights_inputs_file(wildcards):
+    job = job_of(wildcards)
+    train_block(grid_of(job.table), job)  # names the rows that are trained where this is none
+    why = why_untrained(grid_of(job.table), job, ROOT)
+    return dated(f"results/logs/{job.table}/{job.name}.train.inputs.json", weights_path(job),
+                 training_inputs(job, ROOT), why)  # fmt: skip
+
+
+def weights_of_row(wildcards):
+    """The weights that a row needs, or nothing; their date does not matter, the inputs file says what is stale."""
+    job = job_of(wildcards)
+    return [ancient(weights_path(job).as_posix())] if grid_of(job.table).row(job.row).train else []
 
 
 def no_such_table(wildcards):
@@ -59,6 +83,20 @@ def minutes(wildcards):
     """The minutes that the grid expects, with room for a slower machine: what a cluster is asked for."""
     expected = grid_of(wildcards.table).row(wildcards.row).minutes.get(wildcards.profile, 30)
     return 10 + int(3 * expected)
+
+
+def training(wildcards):
+    """What the grid gives the training of a row."""
+    return train_block(grid_of(wildcards.table), job_of(wildcards))[1]
+
+
+def training_minutes(wildcards):
+    return 10 + int(3 * training(wildcards).minutes)
+
+
+def training_threads(wildcards):
+    """One at smoke, so that the columns train side by side and to the same digits everywhere; two above."""
+    return 1 if wildcards.profile == "smoke" else 2
 
 
 def rows_of(wildcards):
@@ -104,6 +142,7 @@ for table in TABLES:
 rule row:
     input:
         inputs_file,
+        weights_of_row,
     output:
         update("results/{table}/{row}--{column}--{profile}--s{seed}.json"),
     log:
@@ -115,6 +154,23 @@ rule row:
     shell:
         ONE_THREAD + " " + PYTHON + " -m papermill --no-progress-bar --log-level WARNING"
         " notebooks/runs/evaluate.ipynb {log} -p table {wildcards.table} -p row {wildcards.row}"
+        " -p column {wildcards.column} -p profile {wildcards.profile} -p seed {wildcards.seed} -p output {output}"
+
+
+rule weights:
+    input:
+        weights_inputs_file,
+    output:
+        update("data/weights/{table}--{row}--{column}--{profile}--s{seed}.safetensors"),
+    log:
+        "results/logs/{table}/{row}--{column}--{profile}--s{seed}.train.ipynb",
+    threads: training_threads
+    resources:
+        mem_mb=8000,
+        runtime=training_minutes,
+    shell:
+        ONE_THREAD + " " + PYTHON + " -m papermill --no-progress-bar --log-level WARNING"
+        " notebooks/runs/train.ipynb {log} -p table {wildcards.table} -p row {wildcards.row}"
         " -p column {wildcards.column} -p profile {wildcards.profile} -p seed {wildcards.seed} -p output {output}"
 
 
