@@ -1,5 +1,6 @@
 """A tiny training as a process of its own: python -m tests.training_run CHECKPOINT WEIGHTS [steps]."""
 
+import os
 import sys
 import time
 from functools import partial
@@ -46,5 +47,6 @@ if __name__ == "__main__":
     few = Settings(**{**vars(TINY), "steps": int(sys.argv[3])}) if sys.argv[3:] else TINY
     checkpoint = Path(sys.argv[1]) if sys.argv[1] != "none" else None
     trained = run(few, checkpoint, CNN if sys.argv[3:] else Slow)
+    print("training in process", os.environ.get("RANK", 0), flush=True)
     if trained.main:
         torch.save(weights_of(trained), sys.argv[2])

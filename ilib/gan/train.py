@@ -124,7 +124,7 @@ def train(recipe: Recipe, pictures: Pictures, camera: Measurement, settings: Set
 def split_held_out(pictures: Pictures, n: int) -> tuple[Pictures, Pictures]:
     """Keep n pictures out of training, evenly spaced over the set.  -> (to train on, held out)."""
     if n >= len(pictures):
-        raise ValueError(f"{n} pictures are to be held out of {len(pictures)}; give more pictures or a smaller held_out")
+        raise ValueError(f"{n} pictures are to be held out of {len(pictures)}; give more of them or a smaller held_out")
     out = {int((i + 0.5) * len(pictures) / n) for i in range(n)}
     both = [[i for i in range(len(pictures)) if (i in out) is held] for held in (False, True)]
     first, second = ([pictures.pixels[i] for i in chosen] for chosen in both)
@@ -146,11 +146,16 @@ def measured(x: Tensor, camera: Measurement, seed: int) -> Tensor:
     return y if camera.bits is None else quantise(y, camera.bits)
 
 
+def _sent(x: Tensor, device: torch.device) -> Tensor:
+    """Send to a device without waiting for what it is busy with."""
+    return x.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else x.to(device)
+
+
 def draw(pictures: Pictures, camera: Measurement, settings: Settings, t: int) -> Batch:
     """Draw batch t, a function of (seed, t) alone, on the device of the camera's kernel."""
     seeds = [int(s) for s in np.random.SeedSequence([settings.seed, t]).generate_state(3)]
-    x = crops(pictures, settings.crop, settings.batch, seeds[0]).to(camera.operator.device)
-    u = torch.rand(settings.batch, 1, 1, 1, generator=torch.Generator().manual_seed(seeds[2])).to(x)
+    x = _sent(crops(pictures, settings.crop, settings.batch, seeds[0]), camera.operator.device)
+    u = _sent(torch.rand(settings.batch, 1, 1, 1, generator=torch.Generator().manual_seed(seeds[2])), x.device)
     y = measured(x, camera, seeds[1])
     layout = torch.channels_last if settings.channels_last else torch.contiguous_format
     return Batch(x.contiguous(memory_format=layout), y.contiguous(memory_format=layout), camera.operator, u)

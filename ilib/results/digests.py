@@ -4,8 +4,9 @@ Settings: the grid's entries for this row, column and profile, and the seed.  Co
 method, the kernel and the run reach, found by following names from one definition to the next, and the cells of
 evaluate.ipynb that compute; without comments, docstrings, blank lines and outputs.  A row with trained weights adds how
 they are made (the train block, and the code that training reaches) and their checksum.  Not followed (OUTSIDE):
-loaders, because the row holds the sha256 of the pixels themselves; checks, which raise or let pass; book-keeping.  Not covered: the versions of other packages (the row names Python, torch and ilib), and names that are
-only put together while the program runs.
+loaders, because the row holds the sha256 of the pixels themselves; checks, which raise or let pass; book-keeping.
+Not covered: the versions of other packages (the row names Python, torch and ilib), and names that are only put
+together while the program runs.
 """
 
 import ast

@@ -177,8 +177,8 @@ def row_of(grid: Grid, job: Job, trial: Trial, figures: dict[str, list[float]], 
         degradation={"kernel": column.kernel, "parameters": column.parameters, "border": "circular",
                      "noise": trial.measurement.noise, "bits": trial.measurement.bits, "seed": trial.measurement.seed},
         weights=weights, parameters=parameters, device=device_name(trial.x),
-        seconds=cost.seconds, train_seconds=train_seconds, peak_memory_mb=cost.peak_memory_mb, versions=software_versions(),
-        commit=commit_of(root), date=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        seconds=cost.seconds, train_seconds=train_seconds, peak_memory_mb=cost.peak_memory_mb,
+        versions=software_versions(), commit=commit_of(root), date=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     )  # fmt: skip
 
 

@@ -56,7 +56,7 @@ def why_untrained(grid: Grid, job: Job, root: Path) -> str | None:
 
 
 def wanted_trainings(profile: str, root: Path, chosen: Iterable[str] | None = None) -> list[Training]:
-    """List the trainings that are missing or stale at a profile (in all tables, or the chosen ones), quick ones first."""
+    """List the trainings that are missing or stale at a profile, in all tables or the chosen ones; quick ones first."""
     grids = [load_grid(table, root) for table in (table_ids(root) if chosen is None else chosen)]
     jobs = [(grid, job) for grid in grids if profile in grid.profiles for job in grid.jobs(profile)]
     found = [Training(job, why, train_block(grid, job)[1].minutes) for grid, job in jobs
