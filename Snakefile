@@ -56,8 +56,7 @@ def dated(file, made, content, why):
 
 def inputs_file(wildcards):
     job = job_of(wildcards)
-    why = "its weights are" if why_untrained(grid_of(job.table), job, ROOT) else None
-    why = why or why_wanted(grid_of(job.table), job, ROOT)
+    why = why_wanted(grid_of(job.table), job, ROOT)
     return dated(f"results/logs/{job.table}/{job.name}.inputs.json", job.path, inputs_of(job, ROOT), why)
 
 
@@ -70,9 +69,11 @@ def weights_inputs_file(wildcards):
 
 
 def weights_of_row(wildcards):
-    """The weights that a row needs, or nothing; their date does not matter, the inputs file says what is stale."""
+    """The weights that a row needs; none where it is up to date, so that their date and absence do not matter."""
     job = job_of(wildcards)
-    return [ancient(weights_path(job).as_posix())] if grid_of(job.table).row(job.row).train else []
+    grid = grid_of(job.table)
+    needed = grid.row(job.row).train and why_wanted(grid, job, ROOT)
+    return weights_path(job).as_posix() if needed else []
 
 
 def no_such_table(wildcards):

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..gan.registry import WEIGHTS, read_registry
-from .digests import train_block, training_digests, training_settings
+from .digests import digests, train_block, training_digests, training_settings
 from .grids import Grid, load_grid, table_ids
 from .project import LOGS, TRAIN
-from .rows import Job
+from .rows import Job, read_row
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,21 @@ def why_untrained(grid: Grid, job: Job, root: Path) -> str | None:
 
 
 def wanted_trainings(profile: str, root: Path, chosen: Iterable[str] | None = None) -> list[Training]:
-    """List the trainings that are missing or stale at a profile, in all tables or the chosen ones; quick ones first."""
+    """List the trainings that are missing or stale at a profile, in all tables or the chosen ones; quick ones first.
+
+    Weights whose row is up to date are not wanted where their file alone is missing: large ones are not committed.
+    """
     grids = [load_grid(table, root) for table in (table_ids(root) if chosen is None else chosen)]
     jobs = [(grid, job) for grid in grids if profile in grid.profiles for job in grid.jobs(profile)]
     found = [Training(job, why, train_block(grid, job)[1].minutes) for grid, job in jobs
-             if (why := why_untrained(grid, job, root)) is not None]  # fmt: skip
+             if (why := why_untrained(grid, job, root)) is not None and not _has_row(grid, job, root)]  # fmt: skip
     return sorted(found, key=lambda training: (training.why != "missing", training.minutes, training.job))
+
+
+def _has_row(grid: Grid, job: Job, root: Path) -> bool:
+    """Whether the row that the weights are for is there and up to date."""
+    path = root / job.path
+    return path.exists() and read_row(path).parameters.get("digest") == digests(grid, job, root)
 
 
 def training_log(job: Job) -> str:
