@@ -165,6 +165,7 @@ def test_gains(grid: Grid, rows: list[Row]) -> None:
 
 
 def test_figure_shows_both(grid: Grid, rows: list[Row]) -> None:
+    plt.close("all")  # what other tests left open
     fig = tables.dot_figure(grid, rows)
     psnr, ssim = fig.axes
     assert [label.get_text() for label in psnr.get_yticklabels()] == ["blurred", "Wiener", "MBD-GAN"]
