@@ -101,6 +101,8 @@ def training_threads(wildcards):
 
 
 def rows_of(wildcards):
+    if not grid_of(wildcards.table).profiles:
+        return []  # a table whose rows all wait: only its page is rebuilt
     grid_of(wildcards.table).profile(wildcards.profile)  # names the allowed ones where this is none
     return [job.path.as_posix() for job in grid_of(wildcards.table).jobs(wildcards.profile)]
 

@@ -22,17 +22,17 @@ from pandas.io.formats.style import Styler
 
 from .grids import Grid, RowSpec, load_grid
 from .profiles import NAMES, check_profile
-from .project import RESULTS, project_folder
+from .project import GRIDS, RESULTS, project_folder
 from .rows import Row, mean_and_sd, read_rows
 
 DIGITS = {"psnr": 2, "ssim": 3}
 NAMES_OF_METRICS = {"psnr": "PSNR (dB)", "ssim": "SSIM"}
 NOTHING = "–"
-NONE_YET = "None yet."
 HOW_TO_READ = ("A figure of ours is at the largest profile at which the row has one, named in the last column; "
                "profiles test on different pictures, so that lines of different profiles are not compared. After ± "
                "stands the standard deviation over the pictures, or over the seeds where there are several.")
 OURS, PAPERS = "#0072B2", "#D55E00"
+DPI = 80  # keeps the picture in a page below 70 kB
 
 
 class Figures(NamedTuple):
@@ -64,9 +64,11 @@ def load_table(table: str, profile: str = "") -> tuple[Grid, list[Row]]:
 
 
 def overview(grid: Grid, rows: Sequence[Row]) -> HTML:
-    """Say how much of a table is there, profile by profile, and which command brings the rest."""
+    """Say where a table's figures come from, how much of it is there, and which command brings the rest."""
+    places = f"{GRIDS}/{grid.table}.yaml, ours from {RESULTS}/{grid.table}"
+    source = _paragraph(f"The paper's figures are read from {places}.")
     if not grid.profiles:
-        return _paragraph("No row of this table can be run yet; what each one waits for stands below.")
+        return HTML(source.data + _paragraph("No row can be run yet; what each one waits for stands below.").data)
     lines = []
     for profile, spec in grid.profiles.items():
         jobs = grid.jobs(profile)
@@ -74,7 +76,8 @@ def overview(grid: Grid, rows: Sequence[Row]) -> HTML:
         there = len({row.job for row in rows} & set(jobs))
         command = f"make tables PROFILE={profile} TABLE={grid.table}"
         lines.append((command, spec.data["name"], f"{there} of {len(jobs)}", f"{minutes:.0f}"))
-    return plain_table(pd.DataFrame(lines, columns=["command", "pictures", "runs there", "minutes for all"]))
+    frame = pd.DataFrame(lines, columns=["command", "pictures", "runs there", "minutes for all"])
+    return HTML(source.data + plain_table(frame).data)
 
 
 def paired_difference(a: Row, b: Row, metric: str = "psnr") -> Difference:
@@ -310,7 +313,7 @@ def _words(settings: Mapping[str, object]) -> str:
 def plain_table(frame: pd.DataFrame) -> HTML:
     """Show a frame of texts as a plain table."""
     if frame.empty:
-        return _paragraph(NONE_YET)
+        return _paragraph("None.")
     return HTML(frame.to_html(index=False, border=0, justify="left"))
 
 
@@ -330,19 +333,21 @@ def _paragraph(text: str) -> HTML:
 def dot_figure(grid: Grid, rows: Sequence[Row], column: str | None = None) -> Figure:
     """Draw the paper's figures (open) and ours (filled, with their spread), a line for each row of the grid.
 
-    column: the one to draw; where it is not given the average if the paper prints one, else every column.
+    column: the one to draw, in every metric; where it is not given, the average if the paper prints one or there is
+    one column, else the first metric in every column.
     """
     shown = _shown_columns(grid)
     columns = [column] if column else shown[:1] if shown[0] == grid.average else shown
-    pitch = 0.36 if len(columns) == 1 else 0.24
-    size = (4.2 * len(DIGITS), (pitch * len(grid.rows) + 0.6) * len(columns) + 0.6)
-    fig, axes = plt.subplots(len(columns), len(DIGITS), figsize=size, sharey=True, squeeze=False, layout="constrained")
-    for line, place in zip(axes, columns, strict=True):
-        for ax, metric in zip(line, DIGITS, strict=True):
-            frame = beside_paper(grid, rows, metric)
-            _dots(ax, frame[frame["column"] == place])
-            ax.set_xlabel(NAMES_OF_METRICS[metric] + f", {_label(grid, place)}" * (len(columns) > 1))
-    fig.legend(*axes[0][0].get_legend_handles_labels(), loc="outside upper right", ncols=2, frameon=False)
+    metrics = list(DIGITS) if len(columns) == 1 else list(DIGITS)[:1]
+    panels = [(metric, place) for place in columns for metric in metrics]
+    fig, axes = plt.subplots(1, len(panels), figsize=(8.4, 0.36 * len(grid.rows) + 1.2), dpi=DPI, sharey=True,
+                             squeeze=False, layout="constrained")
+    for ax, (metric, place) in zip(axes.flat, panels, strict=True):
+        frame = beside_paper(grid, rows, metric)
+        _dots(ax, frame[frame["column"] == place])
+        ax.set_xlabel(NAMES_OF_METRICS[metric] + f", {_label(grid, place)}" * (len(columns) > 1))
+    named = {name: dots for ax in axes.flat for dots, name in zip(*ax.get_legend_handles_labels(), strict=True)}
+    fig.legend(named.values(), named.keys(), loc="outside upper right", ncols=2, frameon=False)
     plt.close(fig)
     return fig
 
@@ -354,4 +359,5 @@ def _dots(ax: Axes, frame: pd.DataFrame) -> None:
         ax.errorbar(frame["ours"], place, xerr=frame["spread"], fmt="o", color=OURS, capsize=2, label="here")
     ax.plot(frame["paper"], place, "D", mfc="none", mec=PAPERS, label="paper")
     ax.set_yticks(list(place), frame["label"])
+    ax.set_ylim(0.4, len(frame) + 0.6)
     ax.grid(axis="x", alpha=0.3)
