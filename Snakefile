@@ -14,6 +14,7 @@ import json
 import os
 import shlex
 import sys
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(workflow.basedir)
@@ -24,13 +25,16 @@ from ilib.results.grids import table_ids
 from ilib.results.profiles import check_profile
 from ilib.results.queue import inputs_of, why_wanted
 from ilib.results.rows import write_text
+from ilib.results.sweeps import load_sweep, sweep_ids
 
 PROFILE = config.get("profile", "smoke")
 TABLES = table_ids(ROOT)
+SWEEPS = sweep_ids(ROOT)
 PYTHON = shlex.quote(sys.executable)
 ONE_THREAD = "OMP_NUM_THREADS={threads} MKL_NUM_THREADS={threads} OPENBLAS_NUM_THREADS={threads}"
 
 
+@cache
 def grid_of(table):
     return load_grid(table, ROOT)
 
@@ -52,7 +56,9 @@ def inputs_file(wildcards):
 
 
 def no_such_table(wildcards):
-    raise WorkflowError(f"there is no table {wildcards.unknown!r}; choose one of {', '.join(TABLES)}, or all of them: all")
+    sweeps = f"; or one of the sweeps {', '.join(SWEEPS)}" if SWEEPS else ""
+    raise WorkflowError(f"there is no table {wildcards.unknown!r}; choose one of {', '.join(TABLES)}, or all of them: all"
+                        + sweeps)
 
 
 def minutes(wildcards):
@@ -101,6 +107,16 @@ for table in TABLES:
             f"results/logs/{table}.{PROFILE}.page",
 
 
+for sweep in SWEEPS:
+
+    rule:
+        name:
+            sweep
+        localrule: True
+        input:
+            lambda wildcards, sweep=sweep: [job.path.as_posix() for job in load_sweep(sweep, ROOT).jobs(PROFILE)],
+
+
 rule row:
     input:
         inputs_file,
@@ -113,7 +129,7 @@ rule row:
         mem_mb=4000,
         runtime=minutes,
     shell:
-        ONE_THREAD + " " + PYTHON + " -m papermill --no-progress-bar --log-level WARNING"
+        ONE_THREAD + " " + PYTHON + " tools/run.py"
         " notebooks/runs/evaluate.ipynb {log} -p table {wildcards.table} -p row {wildcards.row}"
         " -p column {wildcards.column} -p profile {wildcards.profile} -p seed {wildcards.seed} -p output {output}"
 

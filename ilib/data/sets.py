@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import scipy.io
 import torch
 from PIL import Image
 from torch import Tensor
@@ -135,7 +134,7 @@ def svhn(split: str, n: int | None = None, root: Root = None) -> Pictures:
     block = _block(SVHN, "svhn", split)
     _, (file, *_) = find(PATTERNS["svhn"], "svhn", root)
     if file.suffix == ".mat":
-        data = scipy.io.loadmat(file)
+        data = _mat(file)
         images, labels = data["X"].transpose(3, 0, 1, 2), data["y"].ravel()
     else:
         data = _npz(file)
@@ -175,7 +174,7 @@ def levin09_kernels(root: Root = None) -> Tensor:
 def kernels_12(root: Root = None) -> Tensor:
     """USRNet's kernels: four round Gaussians, four slanted, four shakes.  -> (12, 25, 25) float64, sum 1."""
     _, (file, *_) = find(PATTERNS["kernels_12"], "kernels_12", root)
-    return torch.stack([torch.from_numpy(k.astype(np.float64)) for k in scipy.io.loadmat(file)["kernels"][0]])
+    return torch.stack([torch.from_numpy(k.astype(np.float64)) for k in _mat(file)["kernels"][0]])
 
 
 def text_pairs(n: int | None = None, root: Root = None) -> Text:
@@ -334,6 +333,13 @@ def _pictures(images: np.ndarray, ids: tuple[str, ...], source: str, n: int | No
     """The first n of a uint8 array (N, H, W, 3) as Pictures."""
     check_n(n)
     return Pictures(torch.from_numpy(images[:n].transpose(0, 3, 1, 2).copy()), ids[:n], source)
+
+
+def _mat(file: Path) -> dict[str, np.ndarray]:
+    """A file of MATLAB."""
+    from scipy.io import loadmat  # takes 0.2 s to import, which most runs can spare
+
+    return loadmat(file)
 
 
 def _named(folder: Path, ids: list[str], source: str) -> Pictures:

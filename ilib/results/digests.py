@@ -46,7 +46,18 @@ def settings_of(grid: Grid, job: Job) -> dict[str, Any]:
 def code_of(grid: Grid, job: Job, root: Path) -> dict[str, str]:
     """Return the definitions and the notebook cells that one run reaches: name -> text without comments."""
     starts = (*RUN, str(grid.row(job.row).method), grid.column(job.column).kernel)
-    return dict(sorted(reached_code(starts).items())) | {EVALUATE: notebook_code(root / EVALUATE)}
+    path = root / EVALUATE
+    return _sorted_code(starts) | {EVALUATE: _notebook_code(path, path.stat().st_mtime_ns)}
+
+
+@cache
+def _sorted_code(starts: tuple[str, ...]) -> dict[str, str]:
+    return dict(sorted(reached_code(starts).items()))
+
+
+@cache
+def _notebook_code(path: Path, changed: int) -> str:
+    return notebook_code(path)
 
 
 def digest_of(content: Any) -> str:

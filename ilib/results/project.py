@@ -4,6 +4,7 @@ from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 
 GRIDS = "notebooks/tables"
+SWEEPS = "notebooks/sweeps"
 RESULTS = "results"
 LOGS = "results/logs"
 EVALUATE = "notebooks/runs/evaluate.ipynb"
