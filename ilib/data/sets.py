@@ -15,6 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from .folders import SETS, decode, find, listing, names, read
+from .packed import read_packed
 from .pictures import Pictures, check_how, check_n, refit, stack, to_float, to_rgb, to_tensor
 
 Root = str | Path | None
@@ -275,8 +276,11 @@ def load(
     size: 256 for photographs, the set's own for celeba (64), svhn (32) and shoes (64), unless given.
     how: "centre" (crop), "resize" (whole picture, bicubic) or None (as it is); n: the first n; grey:
     "convert" or "refuse".  -> Pictures.  ValueError lists the names that exist; FileNotFoundError says
-    what to set.
+    what to set.  Where ILIB_PACKED names a folder of packed pictures that holds them, they are read from there.
     """
+    packed = read_packed({"name": name, "size": size, "how": how, "n": n, "grey": grey})
+    if packed is not None:
+        return packed
     family, _, split = name.partition("/")
     if family not in BLOCKS:
         if family not in {known.partition("/")[0] for known in names()}:

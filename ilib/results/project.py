@@ -7,6 +7,7 @@ GRIDS = "notebooks/tables"
 SWEEPS = "notebooks/sweeps"
 RESULTS = "results"
 LOGS = "results/logs"
+COMMIT = "COMMIT"  # stands in a copy of the project that has no git
 EVALUATE = "notebooks/runs/evaluate.ipynb"
 
 

@@ -159,12 +159,17 @@ def mean_and_sd(figures: list[float]) -> dict[str, float | None]:
 
 
 def write_text(path: Path, text: str) -> None:
+    """Write a text as `write_bytes` does, in UTF-8."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
     """Write a file so that it is there whole or not at all, whatever is killed when: a neighbour, then a rename."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
@@ -194,14 +199,16 @@ def read_row(path: str | Path) -> Row:
     if not path.is_file():
         raise FileNotFoundError(f"there is no row {path}; `python -m ilib.results list` shows those that exist")
     try:
-        row = _parse(path.read_text(encoding="utf-8"))
+        row = parse_row(path.read_text(encoding="utf-8"))
         _check_place(row, path)
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path}: {error}") from error
     return row
 
 
-def _parse(text: str) -> Row:
+def parse_row(text: str) -> Row:
+    """Build a row from its JSON and check it.  ValueError and TypeError name what is wrong."""
+
     def refuse(constant: str) -> None:
         raise ValueError(f"it holds {constant}, which is no number in JSON")
 
