@@ -61,10 +61,16 @@ def no_such_table(wildcards):
                         + sweeps)
 
 
+def expected(wildcards):
+    """The minutes that the grid expects, as the plan shows them."""
+    told = grid_of(wildcards.table).row(wildcards.row).minutes.get(wildcards.profile)
+    return "minutes not known" if told is None else f"about {told:g} min"
+
+
 def minutes(wildcards):
     """The minutes that the grid expects, with room for a slower machine: what a cluster is asked for."""
-    expected = grid_of(wildcards.table).row(wildcards.row).minutes.get(wildcards.profile, 30)
-    return 10 + int(3 * expected)
+    told = grid_of(wildcards.table).row(wildcards.row).minutes.get(wildcards.profile, 30)
+    return 10 + int(3 * told)
 
 
 def rows_of(wildcards):
@@ -124,6 +130,10 @@ rule row:
         update("results/{table}/{row}--{column}--{profile}--s{seed}.json"),
     log:
         "results/logs/{table}/{row}--{column}--{profile}--s{seed}.ipynb",
+    message:
+        "{wildcards.table}: {wildcards.row}, {wildcards.column}, {wildcards.profile}, seed {wildcards.seed}: {params.expected}"
+    params:
+        expected=expected,
     threads: 1
     resources:
         mem_mb=4000,

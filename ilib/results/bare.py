@@ -125,11 +125,12 @@ def run_slot(folder: str | Path, out: Path, pictures: Path, resume: Path, minute
     os.chdir(project)
     stand_ins()
     slot = json.loads(Path("slot.json").read_text()) | {"errors": {}}
+    slot["given"] = {path.as_posix(): path.read_bytes() for path in Path("data/weights").glob("*")}  # stay behind
     take_up(project, resume, slot["name"])
     first = True
     for step in slot["steps"]:
         left = minutes - (time.monotonic() - start + SECONDS_TO_SPARE) / 60
-        if Path(step["parameters"]["output"]).is_file():
+        if Path(step["done"]).is_file():
             print(f"{step['name']}: finished in an earlier run", flush=True)
         elif step["minutes"] > left and not first:
             print(f"{step['name']}: no time left ({left:.1f} of {step['minutes']} min); it stays in the queue", flush=True)
@@ -183,7 +184,8 @@ class _Keeper:
 def bundle(project: Path, out: Path, slot: dict[str, Any]) -> list[Path]:
     """Put what the steps have left into one archive, cut into parts that come back; the last archive goes."""
     files = {path.relative_to(project).as_posix(): path for pattern in LEFT_BEHIND for path in sorted(project.glob(pattern))
-             if path.is_file() and not path.name.endswith(".tmp")}  # fmt: skip
+             if path.is_file() and not path.name.startswith(".")}  # fmt: skip
+    files = {name: path for name, path in files.items() if slot["given"].get(name) != path.read_bytes()}
     while len(content := _archive(files, slot)) > PART * PARTS:
         dropped, path = files.popitem()
         print(f"{dropped} stays behind: with its {path.stat().st_size / 2**20:.1f} MiB the output is too large", flush=True)

@@ -22,6 +22,7 @@ from .queue import why_wanted
 from .rows import FILE_NAME, Row, parse_row, read_row, write_bytes
 
 PART = re.compile(r"(?P<slot>\w+)\.(?P<turn>\d+)\.(?P<i>\d+)of(?P<count>\d+)\.tar\.gz")
+REGISTRY = "data/weights/registry.json"
 ROW = re.compile(rf"results/\w+/{FILE_NAME.pattern}")
 PLACES = (ROW, re.compile(r"data/weights/[\w.-]+"), re.compile(r"results/logs/\w+/[\w.-]+\.ipynb"),
           re.compile(r"checkpoints/[\w./-]+"))  # fmt: skip
@@ -97,9 +98,11 @@ def _merge_files(manifest: dict[str, Any], files: dict[str, bytes], root: Path, 
     sums = manifest["files"]
     merged.refused |= {name: "it stands in manifest.json and is not in the archive" for name in sums.keys() - files.keys()}
     taken: dict[str, str] = {}
-    for name in sorted(files, key=lambda name: (ROW.fullmatch(name) is not None, name)):
+    for name in sorted(files, key=lambda name: (ROW.fullmatch(name) is not None, name == REGISTRY, name)):
         try:
             _check_file(name, files[name], sums)
+            if name == REGISTRY:
+                files[name] = joined_registry(files[name], root, taken)
             if ROW.fullmatch(name):
                 check_row(name, files[name], root, taken)
             elif name.startswith("data/weights/"):
@@ -177,6 +180,19 @@ def _check_weights(name: str, files: dict[str, bytes], root: Path) -> None:
     staying = [user for user in users if not any(key.endswith(f"/{user}") for key in files)]
     if staying:
         raise ValueError(f"others of that name are there and {staying[0]} was made with them; remove them to take these")
+
+
+def joined_registry(content: bytes, root: Path, taken: dict[str, str]) -> bytes:
+    """Return the project's registry of weights with the entries of those that were taken."""
+    path = root / REGISTRY
+    brought, here = json.loads(content), json.loads(path.read_bytes()) if path.is_file() else {"weights": {}}
+    if not isinstance(brought, dict) or brought.get("schema") != here.get("schema", brought.get("schema")):
+        raise ValueError(f"its schema is not {here.get('schema')}, that of the project's registry: train again")
+    entries = {name: entry for name, entry in brought["weights"].items()
+               if taken.get(f"data/weights/{name}.safetensors") == entry.get("sha256")}  # fmt: skip
+    every = dict(sorted({**here["weights"], **entries}.items()))
+    text = json.dumps({"schema": brought["schema"], "weights": every}, indent=1, allow_nan=False, ensure_ascii=False)
+    return (text + "\n").encode()
 
 
 def _rows_in(root: Path) -> Iterable[Path]:

@@ -57,7 +57,7 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         zipfile.ZipFile(io.BytesIO(base64.b64decode(PROJECT))).extractall(folder)
         sys.path.insert(0, folder)
-        from ilib.results.bare import run_slot
+        from bare import run_slot
 
         sys.exit(run_slot(folder, out, pictures, Path(asked.resume or out).resolve(), asked.minutes))
 '''
@@ -92,11 +92,11 @@ def slots_of(tasks: Iterable[Task], minutes: float = MINUTES) -> list[Slot]:
     return slots
 
 
-def step_of(task: Task) -> dict[str, Any]:
-    """Return what a slot runs for a task: the notebook, its parameters, where its log goes."""
+def steps_of(task: Task) -> list[dict[str, Any]]:
+    """Return what a slot runs for a task: notebook, parameters, log, and the file that says it is done."""
     parameters = task.job._asdict() | {"output": task.job.path.as_posix()}
-    return {"name": f"{task.job.table}/{task.job.name}", "notebook": EVALUATE, "parameters": parameters,
-            "minutes": minutes_of(task), "log": log_path(task.job)}  # fmt: skip
+    return [{"name": f"{task.job.table}/{task.job.name}", "notebook": EVALUATE, "parameters": parameters,
+             "minutes": minutes_of(task), "log": log_path(task.job), "done": task.job.path.as_posix()}]  # fmt: skip
 
 
 def data_of(task: Task, root: Path) -> list[dict[str, Any]]:
@@ -153,9 +153,11 @@ def write_slots(slots: Iterable[Slot], root: Path, folder: Path, minutes: float 
 
 
 def zipped_project(root: Path, slot: Slot, commit: str) -> bytes:
-    """Zip what a slot needs: ilib, the notebooks that run, the grids and sweeps as JSON, the steps."""
-    about = {"name": slot.name, "commit": commit, "ilib": ilib.__version__, "steps": [step_of(t) for t in slot.tasks]}
-    files = {COMMIT: commit, "slot.json": json.dumps(about, indent=1)}
+    """Zip what a slot needs: ilib, the notebooks that run, the grids and sweeps as JSON, weights, the steps."""
+    steps = [step for task in slot.tasks for step in steps_of(task)]
+    about = {"name": slot.name, "commit": commit, "ilib": ilib.__version__, "steps": steps}
+    bare = (PACKAGE / "results/bare.py").read_text("utf-8")  # apart: importing it must not import ilib, which needs PyYAML
+    files = {COMMIT: commit, "slot.json": json.dumps(about, indent=1), "bare.py": bare}
     files |= {f"ilib/{p.relative_to(PACKAGE).as_posix()}": p.read_text("utf-8") for p in sorted(PACKAGE.rglob("*.py"))}
     files |= {p.relative_to(root).as_posix(): stripped(p) for p in sorted((root / EVALUATE).parent.glob("*.ipynb"))}
     for yaml in (path for part in (GRIDS, SWEEPS) for path in sorted((root / part).glob("*.yaml"))):
@@ -164,7 +166,17 @@ def zipped_project(root: Path, slot: Slot, commit: str) -> bytes:
     with zipfile.ZipFile(memory, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in files.items():
             archive.writestr(name, text)
+        for path in weights_of(slot, root):
+            archive.write(path, path.relative_to(root).as_posix())
     return memory.getvalue()
+
+
+def weights_of(slot: Slot, root: Path) -> list[Path]:
+    """List the trained weights that the rows of a slot may load, and their registry, as far as they are there."""
+    folder = root / "data/weights"
+    wanted = [folder / f"{task.job.table}--{task.job.name}.safetensors" for task in slot.tasks]
+    found = [path for path in wanted if path.is_file()]
+    return [*found, folder / "registry.json"] if found else []
 
 
 def stripped(notebook: Path) -> str:

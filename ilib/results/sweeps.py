@@ -139,10 +139,9 @@ def _product(counts: Iterable[int]) -> int:
 
 
 def sweep_of(table: str, root: Path) -> Sweep | None:
-    """Return the sweep of which a table is a point; None where there is none."""
-    near = [name for name in sweep_ids(root) if table.startswith(f"{name}_")]
-    sweeps = (load_sweep(name, root) for name in near)
-    return next((sweep for sweep in sweeps if table in sweep.points()), None)
+    """Return the sweep of which a table is (or, by its name, should be) a point; None where there is none."""
+    near = [load_sweep(name, root) for name in sweep_ids(root) if table.startswith(f"{name}_")]
+    return next((sweep for sweep in near if table in sweep.points()), near[-1] if near else None)
 
 
 def read_sweep(name: str, root: str | Path | None = None, profile: str = "smoke") -> list[tuple[Point, Row]]:
