@@ -130,13 +130,15 @@ def curves(lines: Mapping[str, ArrayLike | tuple[ArrayLike, ArrayLike]], xlabel:
 def _points(name: str, line: ArrayLike | tuple[ArrayLike, ArrayLike]) -> tuple[np.ndarray, np.ndarray]:
     if isinstance(line, tuple) and len(line) != 2:
         raise ValueError(f"curve {name!r}: a tuple is (x, y); give y alone as a list, an array or a tensor")
-    y = np.asarray(torch.as_tensor(line[1] if isinstance(line, tuple) else line).detach().cpu())
-    x = np.arange(y.size)
-    if isinstance(line, tuple):
-        x = np.asarray(torch.as_tensor(line[0]).detach().cpu())
+    y = _array(line[1] if isinstance(line, tuple) else line)
+    x = _array(line[0]) if isinstance(line, tuple) else np.arange(y.size)
     if y.ndim != 1 or x.shape != y.shape:
         raise ValueError(f"curve {name!r}: x and y are vectors of one length, not {x.shape} and {y.shape}")
     return x, y
+
+
+def _array(values: ArrayLike) -> np.ndarray:
+    return np.asarray(values.detach().cpu() if isinstance(values, torch.Tensor) else values)
 
 
 def frames(pictures_or_figures: Sequence[Frame], labels: Sequence[str], name: str,

@@ -83,8 +83,10 @@ def test_was_run_once_from_top_to_bottom(path: Path) -> None:
 
 
 @every_notebook
-def test_holds_no_error(path: Path) -> None:
-    assert [cell.source for cell in code_cells(path) if any(o.output_type == "error" for o in cell.outputs)] == []
+def test_holds_no_error_and_no_warning(path: Path) -> None:
+    bad = [o.get("text", "") for cell in code_cells(path) for o in cell.outputs
+           if o.output_type == "error" or o.get("name") == "stderr"]  # fmt: skip
+    assert bad == []
 
 
 @every_notebook

@@ -236,13 +236,68 @@ def test_toy_grid(project: Path) -> None:
     assert grid.profile("cpu").seeds == (0, 1)
 
 
+WAITING = """
+title: A table that waits
+paper: gand
+number: Table 1
+decimals: {ssim: 2}
+average: all
+columns:
+  set5: {label: Set5}
+  odcnn: {label: ODCNN, not_run: no data}
+rows:
+  input: {label: input, paper: {set5: {psnr: 17.1, ssim: 0.7}, all: {psnr: 16.978, ssim: 0.838}}, not_run: no chain}
+"""
+
+
+def test_grid_without_anything_to_run(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A table all of whose rows wait needs neither kernels nor profiles, and stops nothing else."""
+    (project / "notebooks/tables/waiting.yaml").write_text(WAITING)
+    grid = load_grid("waiting")
+    assert (grid.profiles, grid.runs(), grid.conditions()) == ({}, [], [])
+    assert (grid.average, grid.decimals) == ("all", {"ssim": 2})
+    with pytest.raises(ValueError, match="no row of waiting can be run yet"):
+        grid.profile("smoke")
+    assert {task.job.table for task in wanted_tasks("smoke", project)} == {"toy"}
+    assert wanted_tasks("smoke", project, ["waiting"]) == []
+    assert main(["list"]) == 0
+    assert "input: not run: no chain" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("average: all", "average: set5", "set5 is no column to run"),
+        ("average: all", "average: All sets", "average is 'All sets'; it must be small letters"),
+        ("average: all", "", "'all' is no key allowed under rows: input: paper.*choose one of set5, odcnn, average"),
+        ("ssim: 2}", "ssim: 2.5}", "decimals: ssim is 2.5; it must be a whole number"),
+        ("not_run: no data", "not_run: 3", "columns: odcnn: not_run is 3; it must be a text"),
+        ("not_run: no chain", "method: ilib.classical.tv", "the grid has no profiles; it needs them to run input"),
+    ],
+)
+def test_typo_in_a_grid_that_waits(old: str, new: str, message: str) -> None:
+    assert old in WAITING
+    with pytest.raises((ValueError, TypeError), match=message):
+        parse_grid("waiting", yaml.safe_load(WAITING.replace(old, new, 1)))
+
+
+def test_column_that_is_not_run(project: Path) -> None:
+    """Its jobs are not asked for; the other column's are."""
+    (project / "notebooks/tables/toy.yaml").write_text(TOY.replace("{label: motion,", "{label: motion, not_run: why,"))
+    grid = load_grid("toy")
+    assert grid.conditions() == ["gaussian"]
+    assert {job.column for job in grid.jobs("smoke")} == {"gaussian"}
+    with pytest.raises(ValueError, match="column motion of toy is not run: why; choose one of gaussian"):
+        grid.check(Job("toy", "wiener", "motion", "smoke"))
+
+
 @pytest.mark.parametrize("table", table_ids(ROOT))
 def test_grid_of_the_book_is_valid_and_runnable(table: str) -> None:
     """Every method and kernel that a grid names exists and takes the parameters that it is given."""
     from ilib.results.runs import call_by_name, check_parameters, find_function
 
     grid = load_grid(table, ROOT)
-    for column in grid.columns.values():
+    for column in (grid.column(name) for name in grid.conditions()):
         assert float(call_by_name(column.kernel, column.parameters).sum()) == pytest.approx(1)
     for name in grid.runs():
         spec = grid.row(name)

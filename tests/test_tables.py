@@ -2,15 +2,16 @@
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 import yaml
-from test_results import TOY, make_row
+from test_results import ROOT, TOY, WAITING, make_row, project  # noqa: F401 (a fixture)
 
-from ilib.results import Grid, Row, tables
-from ilib.results.grids import AVERAGE, parse_grid
+from ilib.results import Grid, Row, load_grid, tables, write_row
+from ilib.results.grids import AVERAGE, parse_grid, table_ids
 from ilib.results.rows import mean_and_sd
 
 
@@ -164,6 +165,7 @@ def test_gains(grid: Grid, rows: list[Row]) -> None:
 
 
 def test_figure_shows_both(grid: Grid, rows: list[Row]) -> None:
+    plt.close("all")  # what other tests left open
     fig = tables.dot_figure(grid, rows)
     psnr, ssim = fig.axes
     assert [label.get_text() for label in psnr.get_yticklabels()] == ["blurred", "Wiener", "MBD-GAN"]
@@ -177,3 +179,116 @@ def test_differences_of_protocol() -> None:
     frame = tables.protocol_differences(parse_grid("toy", content))
     assert frame.to_numpy().tolist() == [["test pictures", "theirs", "ours <&>"]]
     assert "ours &lt;&amp;&gt;" in tables.plain_table(frame).data
+
+
+# ---- what a page calls, one function a section
+
+
+@pytest.fixture
+def waiting() -> Grid:
+    return parse_grid("waiting", yaml.safe_load(WAITING))
+
+
+def test_load_table(project: Path, rows: list[Row]) -> None:  # noqa: F811
+    for each in (rows[0], row("wiener", "motion", [28.0, 30.0], "cpu")):
+        write_row(each, project / each.job.path)
+    grid, found = tables.load_table("toy")
+    assert (grid.table, len(found)) == ("toy", 2)
+    assert [r.profile for r in tables.load_table("toy", "cpu")[1]] == ["cpu"]
+    with pytest.raises(ValueError, match="'toi' is no table"):
+        tables.load_table("toi")
+    with pytest.raises(ValueError, match="'big' is unknown"):
+        tables.load_table("toy", "big")
+
+
+def test_overview_counts_runs_and_minutes(grid: Grid, waiting: Grid, rows: list[Row]) -> None:
+    page = tables.overview(grid, rows[:3]).data
+    assert "make tables PROFILE=smoke TABLE=toy" in page
+    assert "<td>3 of 4</td>" in page
+    assert "<td>0 of 8</td>" in page, "two seeds at cpu"
+    assert "<td>1</td>" in page, "wiener's half minute, twice"
+    page = tables.overview(waiting, []).data
+    assert "No row can be run yet" in page
+    assert "make tables" not in page
+
+
+def test_printed_figures(grid: Grid, waiting: Grid) -> None:
+    frame = tables.printed(grid)
+    assert list(frame.columns) == [AVERAGE, "gaussian", "motion"]
+    assert frame.loc["mbdgan", AVERAGE] == 31.74
+    assert frame["motion"].isna().all()
+    assert frame.loc["wiener"].isna().all(), "it prints none"
+    assert list(tables.printed(waiting, "ssim").columns) == ["all", "set5", "odcnn"]
+
+
+@pytest.mark.parametrize(("figure", "metric", "text"), [(17.9, "psnr", "17.90"), (24.392, "psnr", "24.392"),
+                                                        (0.7, "ssim", "0.70"), (0.838, "ssim", "0.838")])  # fmt: skip
+def test_figure_as_it_is_printed(waiting: Grid, figure: float, metric: str, text: str) -> None:
+    assert tables.as_printed(waiting, figure, metric) == text
+
+
+def test_columns_of_their_own(waiting: Grid) -> None:
+    """The paper's columns stand beside each other, under the paper's name for the average; no column is empty of us."""
+    page = tables.beside(waiting, []).data
+    for text in ("paper, all", "paper, Set5", "16.978", "17.10", ">0.70<", "No row of this table has been run yet"):
+        assert text in page
+    assert "ours" not in page
+    assert "paper, ODCNN" not in page, "nothing is printed there"
+
+
+def test_beside_says_how_to_read_our_figures(grid: Grid, rows: list[Row]) -> None:
+    page = tables.beside(grid, rows).data
+    assert page.startswith(f"<p>{tables.HOW_TO_READ}</p>")
+    assert "T_toy_psnr" in page and "T_toy_ssim" in page
+    silent = parse_grid("toy", yaml.safe_load(TOY.replace("paper: {average: {psnr: 22.86, ssim: 0.759}}, ", "")
+                                              .replace("paper: {average: {psnr: 31.74, ssim: 0.953}}, ", "")))
+    assert "No figure of the paper can be read" in tables.beside(silent, []).data
+    assert "<table" not in tables.beside(silent, []).data
+    assert list(tables.beside_paper(silent, rows)["column"].unique()) == ["gaussian", "motion"], "no average printed"
+
+
+def test_gains_table(grid: Grid, rows: list[Row]) -> None:
+    page = tables.gains_table(grid, rows, "blurred").data
+    assert "<td>+2.00 ± 1.00 dB</td>" in page
+    assert "<td>+8.00 ± 2.00 dB</td>" in page
+    assert page.index("<th>Gaussian</th>") < page.index("<th>motion</th>")
+    assert "<td>–</td>" in tables.gains_table(grid, [*rows[:3], row("mbdgan", "motion", [30.0, 32.0])], "blurred").data
+    assert "No two rows" in tables.gains_table(grid, rows[2:], "blurred").data
+
+
+def test_claims_are_checked() -> None:
+    page = tables.check({"water is wet": True, "our rows are better": None}).data
+    assert "<td>water is wet</td>\n      <td>holds</td>" in page
+    assert "<td>our rows are better</td>\n      <td>waits for its rows</td>" in page
+    with pytest.raises(AssertionError, match="claims what does not hold: fire is cold$"):
+        tables.check({"water is wet": True, "fire is cold": False})
+
+
+def test_why_figures_are_missing(grid: Grid, waiting: Grid, rows: list[Row]) -> None:
+    page = tables.why_missing(waiting, []).data
+    for text in ("<td>input</td>", "<td>no chain</td>", "<td>all, on ODCNN</td>", "<td>no data</td>"):
+        assert text in page
+    assert "it is not trained yet" in tables.why_missing(grid, rows).data
+    imported = [row("mbdgan", c, [30.0, 32.0]) for c in grid.columns]
+    assert tables.why_missing(grid, rows + imported).data == "<p>None.</p>"
+
+
+def test_row_of_a_grid_that_waits_can_be_imported(waiting: Grid) -> None:
+    assert tables.rows_not_run(waiting, []).to_numpy().tolist() == [["input", "no chain"]]
+    assert tables.rows_not_run(waiting, [row("input", "set5", [17.0, 18.0], table="waiting")]).empty
+
+
+def test_figure_with_a_panel_for_each_column(grid: Grid) -> None:
+    content = yaml.safe_load(TOY.replace("average: {psnr", "motion: {psnr"))
+    fig = tables.dot_figure(parse_grid("toy", content), [row("wiener", "motion", [28.0, 30.0])])
+    assert [ax.get_xlabel() for ax in fig.axes] == ["PSNR (dB), Gaussian", "PSNR (dB), motion"]
+    assert {text.get_text() for text in fig.legends[0].get_texts()} == {"here", "paper"}
+    assert {text.get_text() for text in tables.dot_figure(grid, []).legends[0].get_texts()} == {"paper"}
+
+
+@pytest.mark.parametrize("table", [table for table in table_ids(ROOT) if load_grid(table, ROOT).differences])
+def test_every_table_of_a_paper_has_a_small_page(table: str) -> None:
+    """A grid that names differences from a paper's protocol is a table of that paper."""
+    page = ROOT / "notebooks" / "tables" / f"{table}.ipynb"
+    assert page.is_file()
+    assert page.stat().st_size < 100_000

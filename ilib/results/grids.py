@@ -65,7 +65,8 @@ class ProfileSpec:
 class Grid:
     """One table of a paper: its figures, its rows and columns, what a run is given, and how we differ.
 
-    profiles: empty where no row can be run yet; average: what the paper calls the mean over the columns.
+    profiles: empty where no row can be run yet; average: what the paper calls the mean over the columns;
+    decimals: metric -> with how many the paper prints it, where that is not 2 for PSNR and 3 for SSIM.
     """
 
     table: str
@@ -77,6 +78,7 @@ class Grid:
     profiles: dict[str, ProfileSpec]
     differences: dict[str, tuple[str, str]]
     average: str = AVERAGE
+    decimals: dict[str, int] = field(default_factory=dict)
 
     def row(self, name: str) -> RowSpec:
         """Return a row; ValueError that names those that exist."""
@@ -176,8 +178,8 @@ def _content(path: Path, changed: int) -> Any:
 def parse_grid(table: str, content: Any) -> Grid:
     """Build a grid from the content of its YAML.  ValueError and TypeError name the place and what is allowed."""
     check_identifier(table, "the table's id")
-    required, optional = ("title", "paper", "number", "rows", "columns"), ("profiles", "differences", "average")
-    _check_keys("the grid", content, required, optional)
+    optional = ("profiles", "differences", "average", "decimals")
+    _check_keys("the grid", content, ("title", "paper", "number", "rows", "columns"), optional)
     columns, average = _each(content["columns"], "columns", _column), content.get("average", AVERAGE)
     check_identifier(average, "average")
     if average in columns:
@@ -188,7 +190,8 @@ def parse_grid(table: str, content: Any) -> Grid:
     _check_runnable(rows, columns, profiles)
     differences = _each(content.get("differences", {}), "differences", _difference, names=False)
     texts = {name: _text(f"the grid: {name}", content[name]) for name in ("title", "paper", "number")}
-    return Grid(table, rows=rows, columns=columns, profiles=profiles, differences=differences, average=average, **texts)
+    blocks = {"rows": rows, "columns": columns, "profiles": profiles, "differences": differences}
+    return Grid(table, **texts, **blocks, average=average, decimals=_decimals(content.get("decimals", {})))
 
 
 def _check_runnable(rows: dict[str, RowSpec], columns: dict[str, ColumnSpec], profiles: Iterable[str]) -> None:
@@ -245,6 +248,13 @@ def _profile(where: str, block: Any) -> ProfileSpec:
 def _difference(where: str, block: Any) -> tuple[str, str]:
     _check_keys(where, block, ("paper", "here"), ())
     return _text(f"{where}: paper", block["paper"]), _text(f"{where}: here", block["here"])
+
+
+def _decimals(block: Any) -> dict[str, int]:
+    for metric, decimals in _mapping("decimals", block).items():
+        if not _is_count(decimals, 0):
+            raise TypeError(f"decimals: {metric} is {decimals!r}; it must be a whole number, 0 or more")
+    return block
 
 
 def _each(blocks: Any, where: str, parse: Callable[[str, Any], Any], names: bool = True) -> dict[str, Any]:

@@ -1,4 +1,12 @@
-"""A table's page: the paper's figures beside ours, what is not run, how we differ, where every figure comes from."""
+"""A table's page: the paper's figures beside ours, what is not run, how we differ, where every figure comes from.
+
+    asked, rows = load_table("gand_1")      the grid and the rows that exist
+    overview(asked, rows)                   what there is, and the commands that bring the rest
+    beside(asked, rows), dot_figure(...)    the paper beside ours
+    gains_table(asked, rows, "input")       paired differences
+    check({claim: True, ...})               claims, and a stop where one does not hold
+    why_missing(asked, rows)                rows and columns without a figure of ours
+"""
 
 import html
 import math
@@ -8,17 +16,23 @@ from typing import NamedTuple
 import matplotlib.pyplot as plt
 import pandas as pd
 from IPython.display import HTML
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from pandas.io.formats.style import Styler
 
-from .grids import AVERAGE, Grid, RowSpec
-from .profiles import NAMES
-from .rows import Row, mean_and_sd
+from .grids import Grid, RowSpec, load_grid
+from .profiles import NAMES, check_profile
+from .project import GRIDS, RESULTS, project_folder
+from .rows import Row, mean_and_sd, read_rows
 
 DIGITS = {"psnr": 2, "ssim": 3}
 NAMES_OF_METRICS = {"psnr": "PSNR (dB)", "ssim": "SSIM"}
 NOTHING = "–"
+HOW_TO_READ = ("A figure of ours is at the largest profile at which the row has one, named in the last column; "
+               "profiles test on different pictures, so that lines of different profiles are not compared. After ± "
+               "stands the standard deviation over the pictures, or over the seeds where there are several.")
 OURS, PAPERS = "#0072B2", "#D55E00"
+DPI = 80  # keeps the picture in a page below 70 kB
 
 
 class Figures(NamedTuple):
@@ -35,6 +49,35 @@ class Difference(NamedTuple):
     mean: float
     se: float
     n: int
+
+
+def load_table(table: str, profile: str = "") -> tuple[Grid, list[Row]]:
+    """Load a table's grid and its rows, only those of one profile where it is given.
+
+    ValueError for unknown names and for a grid or a row that is wrong; FileNotFoundError without the repository.
+    """
+    if profile:
+        check_profile(profile)
+    root = project_folder()
+    rows = read_rows(root / RESULTS / table)
+    return load_grid(table, root), [row for row in rows if profile in ("", row.profile)]
+
+
+def overview(grid: Grid, rows: Sequence[Row]) -> HTML:
+    """Say where a table's figures come from, how much of it is there, and which command brings the rest."""
+    places = f"{GRIDS}/{grid.table}.yaml, ours from {RESULTS}/{grid.table}"
+    source = _paragraph(f"The paper's figures are read from {places}.")
+    if not grid.profiles:
+        return HTML(source.data + _paragraph("No row can be run yet; what each one waits for stands below.").data)
+    lines = []
+    for profile, spec in grid.profiles.items():
+        jobs = grid.jobs(profile)
+        minutes = sum(grid.row(job.row).minutes.get(profile, 0.0) for job in jobs)
+        there = len({row.job for row in rows} & set(jobs))
+        command = f"make tables PROFILE={profile} TABLE={grid.table}"
+        lines.append((command, spec.data["name"], f"{there} of {len(jobs)}", f"{minutes:.0f}"))
+    frame = pd.DataFrame(lines, columns=["command", "pictures", "runs there", "minutes for all"])
+    return HTML(source.data + plain_table(frame).data)
 
 
 def paired_difference(a: Row, b: Row, metric: str = "psnr") -> Difference:
@@ -59,7 +102,7 @@ def best_rows(grid: Grid, rows: Sequence[Row], name: str) -> tuple[str | None, d
     for row in sorted(rows, key=lambda r: r.seed):
         if row.row == name and row.column in grid.columns:
             found.setdefault(row.profile, {}).setdefault(row.column, []).append(row)
-    order = sorted(found, key=lambda p: (len(found[p]) == len(grid.columns), NAMES.index(p)))
+    order = sorted(found, key=lambda p: (set(found[p]) >= set(grid.conditions()), NAMES.index(p)))
     return (order[-1], found[order[-1]]) if order else (None, {})
 
 
@@ -93,8 +136,34 @@ def _figures(values: Sequence[float], over: str) -> Figures:
     return Figures(stated["mean"], math.nan if stated["sd"] is None else stated["sd"], f"{len(values)} {over}")
 
 
+def printed(grid: Grid, metric: str = "psnr") -> pd.DataFrame:
+    """Return the paper's figures: a line for each row of the grid, columns by id; NaN where nothing is printed."""
+    figures = {name: {c: f.get(metric, math.nan) for c, f in spec.paper.items()} for name, spec in grid.rows.items()}
+    return pd.DataFrame.from_dict(figures, orient="index", columns=_shown_columns(grid), dtype=float)
+
+
+def as_printed(grid: Grid, figure: float, metric: str) -> str:
+    """Write a figure as the paper prints it: its own decimals, at least the grid's (YAML drops the 0 of 17.90)."""
+    decimals = max(grid.decimals.get(metric, DIGITS.get(metric, 3)), len(repr(float(figure)).partition(".")[2]))
+    return NOTHING if math.isnan(figure) else f"{figure:.{decimals}f}"
+
+
+def _is_printed(grid: Grid, column: str) -> bool:
+    return any(column in spec.paper for spec in grid.rows.values())
+
+
+def _shown_columns(grid: Grid) -> list[str]:
+    """List what a page shows: the average where the paper prints one, and the grid's columns."""
+    return [grid.average] * _is_printed(grid, grid.average) + list(grid.columns)
+
+
+def _label(grid: Grid, column: str) -> str:
+    return grid.average if column == grid.average else grid.columns[column].label
+
+
 def beside_paper(grid: Grid, rows: Sequence[Row], metric: str = "psnr") -> pd.DataFrame:
-    """Set the paper's figures beside ours, one line for each row of the grid and each column and their average.
+    """Set the paper's figures beside ours, one line for each row of the grid and each column (and their average, where
+    the paper prints it).
 
     Columns: row, label, column, paper, ours, spread, over, profile; NaN and None where there is nothing.
     """
@@ -103,8 +172,8 @@ def beside_paper(grid: Grid, rows: Sequence[Row], metric: str = "psnr") -> pd.Da
         profile, columns = best_rows(grid, rows, name)
         ours = {column: summarise(seeds, metric) for column, seeds in columns.items()}
         if len(columns) == len(grid.columns):
-            ours[AVERAGE] = average_columns(columns, metric)
-        for column in (AVERAGE, *grid.columns):
+            ours[grid.average] = average_columns(columns, metric)
+        for column in _shown_columns(grid):
             mine = ours.get(column, Figures(math.nan, math.nan, ""))
             papers = spec.paper.get(column, {}).get(metric, math.nan)
             at = profile if column in ours else None
@@ -127,30 +196,71 @@ def gains(grid: Grid, rows: Sequence[Row], against: str = "blurred", metric: str
 
 
 def paper_table(grid: Grid, rows: Sequence[Row], metric: str = "psnr") -> Styler:
-    """Lay out `beside_paper` as the table of the page: mean ± spread, with ids that do not change from run to run."""
+    """Lay out `beside_paper` as the table of the page: mean ± spread, with ids that do not change from run to run.
+
+    Without any row the paper's figures stand alone.
+    """
     frame = beside_paper(grid, rows, metric)
-    lines = [_line(grid, frame[frame["row"] == name], metric) for name in grid.rows]
+    lines = [_line(grid, frame[frame["row"] == name], metric, bool(shown_rows(grid, rows))) for name in grid.rows]
     style = pd.DataFrame(lines).style.set_uuid(f"{grid.table}_{metric}").hide(axis="index")
     return style.set_caption(NAMES_OF_METRICS.get(metric, metric))
 
 
-def _line(grid: Grid, frame: pd.DataFrame, metric: str) -> dict[str, str]:
+def _line(grid: Grid, frame: pd.DataFrame, metric: str, any_ours: bool) -> dict[str, str]:
     digits = DIGITS.get(metric, 3)
     cells = {"method": frame["label"].iloc[0]}
     for _, entry in frame.iterrows():
-        label = AVERAGE if entry["column"] == AVERAGE else grid.columns[entry["column"]].label
-        printed = any(entry["column"] in spec.paper for spec in grid.rows.values())
-        if printed:
-            cells[f"paper, {label}"] = _mean_and_spread(entry["paper"], math.nan, digits)
-        cells[f"ours, {label}" if printed else label] = _mean_and_spread(entry["ours"], entry["spread"], digits)
+        label, is_printed = _label(grid, entry["column"]), _is_printed(grid, entry["column"])
+        if is_printed:
+            cells[f"paper, {label}"] = as_printed(grid, entry["paper"], metric)
+        if any_ours:
+            ours = _mean_and_spread(entry["ours"], entry["spread"], digits)
+            cells[f"ours, {label}" if is_printed else label] = ours
     profiles = [p for p in frame["profile"] if isinstance(p, str)]
-    return cells | {"profile": profiles[0] if profiles else NOTHING}
+    return cells | ({"profile": profiles[0] if profiles else NOTHING} if any_ours else {})
 
 
 def _mean_and_spread(mean: float, spread: float, digits: int) -> str:
     if math.isnan(mean):
         return NOTHING
     return f"{mean:.{digits}f}" + ("" if math.isnan(spread) else f" ± {spread:.{digits}f}")
+
+
+def beside(grid: Grid, rows: Sequence[Row]) -> HTML:
+    """Show the paper beside ours, PSNR and SSIM, and how to read it."""
+    has_figures = any(spec.paper for spec in grid.rows.values())
+    notes = [HOW_TO_READ] if shown_rows(grid, rows) else ["No row of this table has been run yet."]
+    notes += [] if has_figures else ["No figure of the paper can be read from its text."]
+    pages = [paper_table(grid, rows, metric).to_html() for metric in DIGITS] if has_figures or rows else []
+    return HTML(_paragraph(" ".join(notes)).data + "".join(_scrolling(page) for page in pages))
+
+
+def gains_table(grid: Grid, rows: Sequence[Row], against: str, metric: str = "psnr") -> HTML:
+    """Show `gains` with a column for each condition: mean over the pictures ± its standard error."""
+    frame = gains(grid, rows, against, metric)
+    if frame.empty:
+        return _paragraph("No two rows of this table were run on the same measurements yet.")
+    unit, digits = " dB" * (metric == "psnr"), DIGITS.get(metric, 3)
+    lines = {label: {"method": label} | {_label(grid, entry["column"]): f"{entry['gain']:+.{digits}f} ± "
+                                         f"{entry['se']:.{digits}f}{unit}" for _, entry in part.iterrows()}
+             for label, part in frame.groupby("label", sort=False)}
+    return plain_table(pd.DataFrame(lines.values()).fillna(NOTHING))
+
+
+def check(claims: Mapping[str, bool | None]) -> HTML:
+    """Show claims, each True or None (its rows are not there yet).  AssertionError that names those that are False."""
+    wrong = [claim for claim, holds in claims.items() if holds is not None and not holds]
+    if wrong:
+        raise AssertionError("this page claims what does not hold: " + "; ".join(wrong))
+    states = {claim: "waits for its rows" if holds is None else "holds" for claim, holds in claims.items()}
+    return plain_table(pd.DataFrame(states.items(), columns=["claim", "state"]))
+
+
+def why_missing(grid: Grid, rows: Sequence[Row]) -> HTML:
+    """Show the rows without a figure of ours and the columns in which nothing is run, with the reasons."""
+    frame = rows_not_run(grid, rows)
+    columns = [(f"all, on {column.label}", column.not_run) for column in grid.columns.values() if column.not_run]
+    return plain_table(pd.DataFrame([*frame.itertuples(index=False, name=None), *columns], columns=frame.columns))
 
 
 def rows_not_run(grid: Grid, rows: Sequence[Row]) -> pd.DataFrame:
@@ -160,8 +270,9 @@ def rows_not_run(grid: Grid, rows: Sequence[Row]) -> pd.DataFrame:
 
 
 def _reason(grid: Grid, rows: Sequence[Row], name: str, spec: RowSpec) -> str | None:
-    missing = [column for column in grid.columns if column not in best_rows(grid, rows, name)[1]]
-    if not missing:
+    found = best_rows(grid, rows, name)[1]
+    missing = [column for column in grid.conditions() if column not in found]
+    if found and not missing:
         return None
     return spec.not_run or f"not run yet: {', '.join(missing)}"
 
@@ -201,29 +312,52 @@ def _words(settings: Mapping[str, object]) -> str:
 
 def plain_table(frame: pd.DataFrame) -> HTML:
     """Show a frame of texts as a plain table."""
+    if frame.empty:
+        return _paragraph("None.")
     return HTML(frame.to_html(index=False, border=0, justify="left"))
 
 
 def folded_table(title: str, frame: pd.DataFrame) -> HTML:
     """Show a frame behind a line to click on, wide ones with a scroll bar."""
-    table = frame.to_html(index=False, border=0, justify="left")
-    return HTML(f'<details><summary>{html.escape(title)}</summary><div style="overflow-x:auto">{table}</div></details>')
+    return HTML(f"<details><summary>{html.escape(title)}</summary>{_scrolling(plain_table(frame).data)}</details>")
 
 
-def dot_figure(grid: Grid, rows: Sequence[Row], column: str = AVERAGE) -> Figure:
-    """Draw the paper's figures (open) and ours (filled, with their spread), a line for each row of the grid."""
-    size = (4.2 * len(DIGITS), 0.36 * len(grid.rows) + 1.2)
-    fig, axes = plt.subplots(1, len(DIGITS), figsize=size, sharey=True, squeeze=False, layout="constrained")
-    for ax, metric in zip(axes[0], DIGITS, strict=True):
+def _scrolling(table: str) -> str:
+    return f'<div style="overflow-x:auto">{table}</div>'
+
+
+def _paragraph(text: str) -> HTML:
+    return HTML(f"<p>{html.escape(text)}</p>")
+
+
+def dot_figure(grid: Grid, rows: Sequence[Row], column: str | None = None) -> Figure:
+    """Draw the paper's figures (open) and ours (filled, with their spread), a line for each row of the grid.
+
+    column: the one to draw, in every metric; where it is not given, the average if the paper prints one or there is
+    one column, else the first metric in every column.
+    """
+    shown = _shown_columns(grid)
+    columns = [column] if column else shown[:1] if shown[0] == grid.average else shown
+    metrics = list(DIGITS) if len(columns) == 1 else list(DIGITS)[:1]
+    panels = [(metric, place) for place in columns for metric in metrics]
+    fig, axes = plt.subplots(1, len(panels), figsize=(8.4, 0.36 * len(grid.rows) + 1.2), dpi=DPI, sharey=True,
+                             squeeze=False, layout="constrained")
+    for ax, (metric, place) in zip(axes.flat, panels, strict=True):
         frame = beside_paper(grid, rows, metric)
-        frame = frame[frame["column"] == column]
-        place = range(len(frame), 0, -1)
-        ax.errorbar(frame["ours"], place, xerr=frame["spread"], fmt="o", color=OURS, capsize=2, label="here")
-        ax.plot(frame["paper"], place, "D", mfc="none", mec=PAPERS, label="paper")
-        ax.set_yticks(list(place), frame["label"])
-        ax.set_xlabel(NAMES_OF_METRICS.get(metric, metric))
-        ax.grid(axis="x", alpha=0.3)
-    fig.legend(*axes[0][0].get_legend_handles_labels(), loc="outside upper right", ncols=2, frameon=False)
+        _dots(ax, frame[frame["column"] == place])
+        ax.set_xlabel(NAMES_OF_METRICS[metric] + f", {_label(grid, place)}" * (len(columns) > 1))
+    named = {name: dots for ax in axes.flat for dots, name in zip(*ax.get_legend_handles_labels(), strict=True)}
+    fig.legend(named.values(), named.keys(), loc="outside upper right", ncols=2, frameon=False)
     plt.close(fig)
     return fig
 
+
+def _dots(ax: Axes, frame: pd.DataFrame) -> None:
+    """Draw one panel: a line for each row, from the top."""
+    place = range(len(frame), 0, -1)
+    if frame["ours"].notna().any():
+        ax.errorbar(frame["ours"], place, xerr=frame["spread"], fmt="o", color=OURS, capsize=2, label="here")
+    ax.plot(frame["paper"], place, "D", mfc="none", mec=PAPERS, label="paper")
+    ax.set_yticks(list(place), frame["label"])
+    ax.set_ylim(0.4, len(frame) + 0.6)
+    ax.grid(axis="x", alpha=0.3)
