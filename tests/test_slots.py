@@ -37,7 +37,9 @@ JOB = Job("toy", "wiener", "motion", "smoke")
 # ---- packed pictures
 
 
-@pytest.mark.parametrize("words", [{"name": "embedded/test", "size": 48, "n": 2}, {"name": "embedded/train", "how": None}])
+@pytest.mark.parametrize(
+    "words", [{"name": "embedded/test", "size": 48, "n": 2}, {"name": "embedded/train", "how": None}]
+)
 def test_packed_pictures_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: dict) -> None:
     pictures = load(**words)
     write_packed(pictures, tmp_path, words)
@@ -76,12 +78,16 @@ def notebook(*cells: tuple[str, str]) -> str:
 
 def test_notebook_runs_as_a_script(tmp_path: Path) -> None:
     path, log, out = tmp_path / "a.ipynb", tmp_path / "logs/a.ipynb", tmp_path / "out"
-    path.write_text(notebook(("colab", "1 / 0"), ("parameters", "n: int = 1\nout: str = ''"), ("report", "import nothing_here"),
-                             ("", "print('n is', n)"), ("", "open(out, 'w').write(str(n + 1))")))  # fmt: skip
+    cells = [("colab", "1 / 0"), ("parameters", "n: int = 1\nout: str = ''"), ("report", "import nothing_here")]
+    cells += [("", "print('n is', n)"), ("", "open(out, 'w').write(str(n + 1))")]
+    path.write_text(notebook(*cells))
     run_notebook(str(path), {"n": 41, "out": str(out)}, log)
     assert out.read_text() == "42"
     printed = ["".join(o["text"] for o in cell["outputs"]) for cell in json.loads(log.read_text())["cells"]]
-    assert printed[2:4] == ["not shown on this machine: ModuleNotFoundError: No module named 'nothing_here'\n", "n is 41\n"]
+    assert printed[2:4] == [
+        "not shown on this machine: ModuleNotFoundError: No module named 'nothing_here'\n",
+        "n is 41\n",
+    ]
     with pytest.raises(ValueError, match="no parameter m"):
         run_notebook(str(path), {"m": 1})
 
@@ -96,7 +102,9 @@ def test_failing_cell_stops_the_script(tmp_path: Path) -> None:
 
 
 def test_slots_are_filled_in_order_of_value() -> None:
-    tasks = [Task(Job("toy", "wiener", "motion", "gpu", s), "missing", m, True) for s, m in enumerate([5, 5, 3, 20, 0.5])]
+    tasks = [
+        Task(Job("toy", "wiener", "motion", "gpu", s), "missing", m, True) for s, m in enumerate([5, 5, 3, 20, 0.5])
+    ]
     slots = slots_of(tasks, 10)
     assert [[task.job.seed for task in slot.tasks] for slot in slots] == [[0, 2, 4], [1], [3]]
     assert [slot.name for slot in slots] == ["slot_1", "slot_2", "slot_3"]
@@ -108,7 +116,8 @@ def test_slot_runs_with_torch_and_numpy_alone(project: Path, tmp_path: Path) -> 
     elsewhere, out = tmp_path / "elsewhere", tmp_path / "out"
     elsewhere.mkdir()
     script = project / "slots/smoke/slot_1.py"
-    bare = f"import runpy, sys; sys.modules.update(dict.fromkeys({ABSENT!r})); sys.argv = {[str(script), '--out', str(out)]!r}"
+    argv = [str(script), "--out", str(out)]
+    bare = f"import runpy, sys; sys.modules.update(dict.fromkeys({ABSENT!r})); sys.argv = {argv!r}"
     environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "ILIB_DATA")}
     words = [sys.executable, "-P", "-c", f"{bare}; runpy.run_path(sys.argv[0], run_name='__main__')"]
     done = subprocess.run(words, cwd=elsewhere, env=environment, capture_output=True, text=True)
@@ -152,7 +161,9 @@ def row_now(folder: Path, job: Job = JOB, **changes: object) -> bytes:
     return json.dumps(asdict(make_row(**(job._asdict() | fields | changes)))).encode()
 
 
-def archive(folder: Path, files: dict[str, bytes], sums: dict[str, str] | None = None, name: str = "slot_1.1.1of1") -> Path:
+def archive(
+    folder: Path, files: dict[str, bytes], sums: dict[str, str] | None = None, name: str = "slot_1.1.1of1"
+) -> Path:
     """Write an archive as a slot does; sums in place of the true ones."""
     true = {key: hashlib.sha256(content).hexdigest() for key, content in files.items()}
     manifest = {"name": "slot_1", "files": true | (sums or {}), "errors": {}}
@@ -166,7 +177,9 @@ def archive(folder: Path, files: dict[str, bytes], sums: dict[str, str] | None =
 
 
 def snapshot(folder: Path) -> dict[str, tuple[bytes, int]]:
-    return {str(p): (p.read_bytes(), p.stat().st_mtime_ns) for p in sorted((folder / "results").rglob("*")) if p.is_file()}
+    return {
+        str(p): (p.read_bytes(), p.stat().st_mtime_ns) for p in sorted((folder / "results").rglob("*")) if p.is_file()
+    }
 
 
 def test_import_is_idempotent(project: Path, tmp_path: Path) -> None:  # noqa: F811
@@ -184,7 +197,11 @@ def test_import_is_idempotent(project: Path, tmp_path: Path) -> None:  # noqa: F
     [
         (JOB.path, {"schema": 2}, "schema is 2 but this version of ilib reads 1"),
         (JOB.path, {"versions": {"ilib": "0.0.1"}}, "ilib 0.0.1 wrote it and this is"),
-        (JOB.path, {"parameters": {"digest": {"settings": "0"}}}, "settings and code changed since its slot was written"),
+        (
+            JOB.path,
+            {"parameters": {"digest": {"settings": "0"}}},
+            "settings and code changed since its slot was written",
+        ),
         (JOB.path, {"seed": 1}, "its content belongs in results/toy/wiener--motion--smoke--s1.json"),
         (JOB._replace(seed=1).path, {"seed": 1}, "seed 1 is none of the grid's"),
         (JOB._replace(row="mbdgan").path, {"row": "mbdgan"}, "is not run: it is not trained yet"),
@@ -208,7 +225,9 @@ def test_import_refuses_and_says_why(project: Path, tmp_path: Path, path: Path, 
 
 def test_import_refuses_what_was_changed_on_the_way(project: Path, tmp_path: Path) -> None:  # noqa: F811
     name = JOB.path.as_posix()
-    merged = merge(archive(tmp_path / "back", {name: row_now(project)}, {name: "0" * 64, "results/toy/gone": "1"}), project)
+    merged = merge(
+        archive(tmp_path / "back", {name: row_now(project)}, {name: "0" * 64, "results/toy/gone": "1"}), project
+    )
     assert "changed or damaged" in merged.refused[name]
     assert "is not in the archive" in merged.refused["results/toy/gone"]
 
@@ -254,7 +273,10 @@ def test_registries_are_joined(project: Path, tmp_path: Path) -> None:  # noqa: 
     registry.write_text(json.dumps({"schema": 1, "weights": {"old": {"sha256": "0"}}}))
     sums = {name: {"sha256": hashlib.sha256(name.encode()).hexdigest()} for name in ("new", "not_brought")}
     brought = json.dumps({"schema": 1, "weights": sums}).encode()
-    merge(archive(tmp_path / "back", {"data/weights/new.safetensors": b"new", "data/weights/registry.json": brought}), project)
+    merge(
+        archive(tmp_path / "back", {"data/weights/new.safetensors": b"new", "data/weights/registry.json": brought}),
+        project,
+    )
     assert list(json.loads(registry.read_text())["weights"]) == ["new", "old"]
 
 
@@ -271,7 +293,9 @@ def test_large_output_is_cut_into_parts(project: Path, tmp_path: Path, monkeypat
     assert len(parts) > 1
     assert sorted(out.iterdir()) == sorted(parts), "the archive before is gone"
     assert all(part.stat().st_size <= 2000 for part in parts)
-    assert sorted(merge(out, project).taken) == ["data/weights/a.safetensors", JOB.path.as_posix()], "checkpoints go first"
+    assert sorted(merge(out, project).taken) == ["data/weights/a.safetensors", JOB.path.as_posix()], (
+        "checkpoints go first"
+    )
 
 
 def test_killed_import_is_finished_by_the_next(project: Path, tmp_path: Path) -> None:  # noqa: F811
@@ -293,5 +317,7 @@ def test_killed_import_is_finished_by_the_next(project: Path, tmp_path: Path) ->
     before = snapshot(project)
     merged = merge(back, project)
     assert (len(merged.taken), len(merged.there)) == (len(jobs) - len(there), len(there))
-    assert {path: before[path] for path in map(str, there)}.items() <= snapshot(project).items(), "nothing is written again"
+    assert {path: before[path] for path in map(str, there)}.items() <= snapshot(project).items(), (
+        "nothing is written again"
+    )
     assert sorted(p.name for p in folder.iterdir()) == sorted(job.path.name for job in jobs)

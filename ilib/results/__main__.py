@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 
 from .grids import load_grid, table_ids
-from .profiles import NAMES, PROFILES
 from .merge import merge
+from .profiles import NAMES, PROFILES
 from .project import RESULTS, project_folder
 from .queue import Task, papermill_command, wanted_tasks, why_wanted
 from .rows import read_rows
@@ -51,8 +51,8 @@ def print_slots(profile: str, chosen: list[str] | None, root: Path, folder: Path
     for task, why in waiting.items():
         print(f"left out: {task.job}: {why}")
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 2**20
-    print(f"{profile}: {len(slots)} slots. Copy {_shown(folder)} ({size:.1f} MiB) to the machine, run one script at a time,"
-          "\nand merge what comes back: python -m ilib.results import FOLDER")
+    print(f"{profile}: {len(slots)} slots. Copy {_shown(folder)} ({size:.1f} MiB) to the machine, run one script at a "
+          "time,\nand merge what comes back: python -m ilib.results import FOLDER")
 
 
 def _shown(path: Path) -> str:
@@ -107,7 +107,7 @@ def _arguments(words: list[str] | None = None) -> argparse.Namespace:
     pack = commands.add_parser("pack", help="pack the pictures that the missing rows need")
     for command in (queue, pack):
         command.add_argument("--profile", choices=NAMES, default="smoke")
-        command.add_argument("--table", action="append", help="only this table or sweep; may be given again; default: all")
+        command.add_argument("--table", action="append", help="only this table or sweep; may be repeated")
         command.add_argument("--folder", type=Path, help="where slots and pictures go; default: slots/PROFILE")
     merging = commands.add_parser("import", help="merge what slots have left in a folder")
     merging.add_argument("folder", type=Path)

@@ -37,11 +37,11 @@ class Absent(Exception):
 
 def stand_ins() -> None:
     """Put stand-ins in the place of packages that are absent and whose work the packed project does not need."""
-    sys.modules["yaml"] = _module("yaml", load=lambda text, _: json.loads(text), SafeLoader=object, YAMLError=ValueError,
-                                  MappingNode=object, safe_dump=_readable)  # fmt: skip
+    names = {"SafeLoader": object, "MappingNode": object, "YAMLError": ValueError, "safe_dump": _readable}
+    sys.modules["yaml"] = _module("yaml", load=lambda text, _: json.loads(text), **names)
     if importlib.util.find_spec("PIL") is None:
-        names = ("Image", "ImageOps")
-        sys.modules["PIL"] = _module("PIL", **{name: _module(f"PIL.{name}", Image=Absent) for name in names})
+        parts = ("Image", "ImageOps")
+        sys.modules["PIL"] = _module("PIL", **{part: _module(f"PIL.{part}", Image=Absent) for part in parts})
     if importlib.util.find_spec("skimage") is None:
         sys.modules["skimage"] = _module("skimage")
         sys.modules["skimage.metrics"] = _module("skimage.metrics", structural_similarity=structural_similarity)
@@ -133,7 +133,7 @@ def run_slot(folder: str | Path, out: Path, pictures: Path, resume: Path, minute
         if Path(step["done"]).is_file():
             print(f"{step['name']}: finished in an earlier run", flush=True)
         elif step["minutes"] > left and not first:
-            print(f"{step['name']}: no time left ({left:.1f} of {step['minutes']} min); it stays in the queue", flush=True)
+            print(f"{step['name']}: no time left ({left:.1f} of {step['minutes']}), it stays in the queue", flush=True)
         else:
             first = False
             with _Keeper(project, out, slot):
@@ -142,7 +142,7 @@ def run_slot(folder: str | Path, out: Path, pictures: Path, resume: Path, minute
 
 
 def take_up(project: Path, resume: Path, name: str) -> None:
-    """Unpack what an earlier run of this slot left behind: finished rows, and the checkpoints of unfinished training."""
+    """Unpack what an earlier run of this slot left behind: finished rows, checkpoints of unfinished training."""
     content = b"".join(path.read_bytes() for path in sorted(resume.glob(f"{name}.*.tar.gz")))
     if content:
         with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
@@ -183,12 +183,13 @@ class _Keeper:
 
 def bundle(project: Path, out: Path, slot: dict[str, Any]) -> list[Path]:
     """Put what the steps have left into one archive, cut into parts that come back; the last archive goes."""
-    files = {path.relative_to(project).as_posix(): path for pattern in LEFT_BEHIND for path in sorted(project.glob(pattern))
-             if path.is_file() and not path.name.startswith(".")}  # fmt: skip
+    paths = [path for pattern in LEFT_BEHIND for path in sorted(project.glob(pattern))]
+    files = {path.relative_to(project).as_posix(): path for path in paths if path.is_file() and path.name[0] != "."}
     files = {name: path for name, path in files.items() if slot["given"].get(name) != path.read_bytes()}
     while len(content := _archive(files, slot)) > PART * PARTS:
         dropped, path = files.popitem()
-        print(f"{dropped} stays behind: with its {path.stat().st_size / 2**20:.1f} MiB the output is too large", flush=True)
+        size = path.stat().st_size / 2**20
+        print(f"{dropped} stays behind: with its {size:.1f} MiB the output is too large", flush=True)
     out.mkdir(parents=True, exist_ok=True)
     earlier = sorted(out.glob(f"{slot['name']}.*.tar.gz"))
     turn = 1 + max((int(path.name.split(".")[1]) for path in earlier), default=0)
@@ -206,7 +207,7 @@ def bundle(project: Path, out: Path, slot: dict[str, Any]) -> list[Path]:
 def _archive(files: dict[str, Path], slot: dict[str, Any]) -> bytes:
     contents = {name: path.read_bytes() for name, path in files.items()}
     sums = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
-    manifest = {"name": slot["name"], "commit": slot["commit"], "ilib": slot["ilib"], "errors": slot["errors"], "files": sums}
+    manifest = {key: slot[key] for key in ("name", "commit", "ilib", "errors")} | {"files": sums}
     memory = io.BytesIO()
     with tarfile.open(fileobj=memory, mode="w:gz") as archive:
         for name, content in {"manifest.json": json.dumps(manifest, indent=1).encode(), **contents}.items():

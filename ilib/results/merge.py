@@ -1,7 +1,8 @@
 """Merge what slots have left behind into results/, data/weights and checkpoints/, each file checked before it is taken.
 
-A file is taken when its sha256 is the one that the slot wrote down, when its place is one that a slot may fill, and, for a
-row, when this project would have written the same: schema, version of ilib, a run of the grid, digests of now, weights.
+A file is taken when its sha256 is the one that the slot wrote down, when its place is one that a slot may fill, and,
+for a row, when this project would have written the same: schema, version of ilib, a run of the grid, digests of now,
+weights.
 """
 
 import hashlib
@@ -96,7 +97,8 @@ def unpack(name: str, parts: list[Path]) -> tuple[dict[str, Any], dict[str, byte
 def _merge_files(manifest: dict[str, Any], files: dict[str, bytes], root: Path, merged: Merged) -> None:
     """Take weights before the rows that name them, so that a kill never leaves a row without its weights."""
     sums = manifest["files"]
-    merged.refused |= {name: "it stands in manifest.json and is not in the archive" for name in sums.keys() - files.keys()}
+    lost = sums.keys() - files.keys()
+    merged.refused |= dict.fromkeys(lost, "it stands in manifest.json and is not in the archive")
     taken: dict[str, str] = {}
     for name in sorted(files, key=lambda name: (ROW.fullmatch(name) is not None, name == REGISTRY, name)):
         try:
@@ -128,9 +130,9 @@ def _check_file(name: str, content: bytes, sums: dict[str, str]) -> None:
     if name not in sums:
         raise ValueError("manifest.json does not name it")
     if hashlib.sha256(content).hexdigest() != sums[name]:
-        raise ValueError(f"its sha256 is not {sums[name][:12]}..., which manifest.json states: it was changed or damaged")
+        raise ValueError(f"its sha256 is not {sums[name][:12]}... as in manifest.json: it was changed or damaged")
     if ".." in name.split("/") or not any(place.fullmatch(name) for place in PLACES):
-        raise ValueError("this is no place for a slot to write to; rows, data/weights, results/logs and checkpoints are")
+        raise ValueError("this is no place for a slot to write to; rows, data/weights, results/logs, checkpoints are")
 
 
 def check_row(name: str, content: bytes, root: Path, taken: dict[str, str]) -> Row:
@@ -150,7 +152,7 @@ def check_row(name: str, content: bytes, root: Path, taken: dict[str, str]) -> R
     now, kept = digests(grid, row.job, root), row.parameters.get("digest", {})
     changed = [key for key in now if kept.get(key) != now[key]]
     if changed:
-        raise ValueError(f"{' and '.join(changed)} changed since its slot was written: write the slots anew and run it again")
+        raise ValueError(f"{' and '.join(changed)} changed since its slot was written: write slots anew and run them")
     if row.weights is not None and row.weights.get("sha256") not in {*taken.values(), *_sums_of_weights(root)}:
         raise ValueError(f"its weights {row.weights.get('name')} came neither with it nor are they in data/weights")
     _check_other(row, content, root)
@@ -179,7 +181,7 @@ def _check_weights(name: str, files: dict[str, bytes], root: Path) -> None:
     users = [p.name for p in _rows_in(root) if old in p.read_text(encoding="utf-8")]
     staying = [user for user in users if not any(key.endswith(f"/{user}") for key in files)]
     if staying:
-        raise ValueError(f"others of that name are there and {staying[0]} was made with them; remove them to take these")
+        raise ValueError(f"others of that name are there and {staying[0]} was made with them: remove them first")
 
 
 def joined_registry(content: bytes, root: Path, taken: dict[str, str]) -> bytes:

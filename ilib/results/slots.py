@@ -147,8 +147,8 @@ def write_slots(slots: Iterable[Slot], root: Path, folder: Path, minutes: float 
         paths.append(path)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     if size > LARGEST:
-        raise ValueError(f"{folder} holds {size / 2**20:.0f} MiB, and {LARGEST // 2**20} may travel: choose fewer tables "
-                         "(--table), or give the data of the grid's profile a smaller n or size")
+        raise ValueError(f"{folder} holds {size / 2**20:.0f} MiB, and {LARGEST // 2**20} may travel: choose fewer "
+                         "tables (--table), or give the data of the grid's profile a smaller n or size")
     return paths
 
 
@@ -156,7 +156,7 @@ def zipped_project(root: Path, slot: Slot, commit: str) -> bytes:
     """Zip what a slot needs: ilib, the notebooks that run, the grids and sweeps as JSON, weights, the steps."""
     steps = [step for task in slot.tasks for step in steps_of(task)]
     about = {"name": slot.name, "commit": commit, "ilib": ilib.__version__, "steps": steps}
-    bare = (PACKAGE / "results/bare.py").read_text("utf-8")  # apart: importing it must not import ilib, which needs PyYAML
+    bare = (PACKAGE / "results/bare.py").read_text("utf-8")  # apart: ilib cannot be imported before its stand-ins
     files = {COMMIT: commit, "slot.json": json.dumps(about, indent=1), "bare.py": bare}
     files |= {f"ilib/{p.relative_to(PACKAGE).as_posix()}": p.read_text("utf-8") for p in sorted(PACKAGE.rglob("*.py"))}
     files |= {p.relative_to(root).as_posix(): stripped(p) for p in sorted((root / EVALUATE).parent.glob("*.ipynb"))}

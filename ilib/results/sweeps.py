@@ -10,6 +10,7 @@ Each value is a table of its own: `noise_motion.yaml` with the value 0.01 is the
 are results/noise_motion_0p01/ROW--COLUMN--PROFILE--sSEED.json, of the same form as all others.
 """
 
+import ast
 import itertools
 import re
 from collections.abc import Iterable
@@ -18,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from .digests import source_of
 from .grids import AVERAGE, Grid, _check_keys, _choose, _mapping, _profile, load_grid, read_yaml, table_ids
 from .project import SWEEPS, project_folder
 from .rows import Job, Row, check_identifier, read_row
@@ -52,14 +54,14 @@ class Sweep:
 
 
 def word_of(value: Any) -> str:
-    """Write a value so that it can be part of a table's id: 0.01 -> 0p01, 1e-05 -> 1em05, bsds500/val -> bsds500_val."""
+    """Write a value as part of a table's id: 0.01 -> 0p01, 1e-05 -> 1em05, bsds500/val -> bsds500_val."""
     text = f"{value:g}" if isinstance(value, float) else str(value).lower()
     text = text.replace(".", "p").replace("-", "m").replace("+", "")
     return re.sub(r"[^a-z0-9]+", "_", text).strip("_")
 
 
 def changed_grid(sweep: Sweep, table: str, point: Point) -> Grid:
-    """Return the base table's grid with the settings of one point, the chosen rows and columns, no figures of the paper."""
+    """Return the base table's grid at one point: the chosen rows and columns, no figures of the paper."""
     base, label = sweep.base, ", ".join(f"{name} {value}" for name, value in point.items())
     kernel, method, profile = ({n.partition(".")[2]: v for n, v in point.items() if n.startswith(f"{kind}.")}
                                for kind in ("kernel", "method", "data"))  # fmt: skip
@@ -109,8 +111,10 @@ def _chosen(what: str, content: dict[str, Any], options: Iterable[str], table: s
 
 def _vary(block: Any) -> dict[str, list[Any]]:
     for name, values in _mapping("vary", block).items():
-        known = name in SETTINGS or re.fullmatch(r"(kernel|method)\.[A-Za-z_]\w*", str(name))
-        _choose(dict.fromkeys([*SETTINGS, *([name] if known else [])]), name, "setting that can be varied")
+        rest = str(name).partition(".")[2] or "NAME"
+        options = [f"{kind}.{rest}" if kind in ("kernel", "method") else f"{kind}.{key}" if key else kind
+                   for kind, _, key in (setting.partition(".") for setting in SETTINGS)]  # fmt: skip
+        _choose(dict.fromkeys(options), name, "setting that can be varied")
         if not isinstance(values, list) or not values:
             raise TypeError(f"vary: {name} is {values!r}; it must be a list of values, as [0, 0.01, 0.02]")
     if not block:
@@ -119,7 +123,8 @@ def _vary(block: Any) -> dict[str, list[Any]]:
 
 
 def _check_points(sweep: Sweep) -> None:
-    """Raise where two values share a name, or where the profile would not accept one of them."""
+    """Raise where two values share a name, or where the profile, a kernel or a method would not accept one of them."""
+    _check_parameters(sweep)
     counts = [len(values) for values in sweep.vary.values()]
     ids = list(itertools.chain.from_iterable(map(word_of, values) for values in sweep.vary.values()))
     if len(sweep.points()) < _product(counts) or "" in ids:
@@ -129,6 +134,26 @@ def _check_points(sweep: Sweep) -> None:
         for name, spec in sweep.grid(table).profiles.items():
             settings = {"data": spec.data, "noise": spec.noise, "bits": spec.bits}
             _profile(f"vary: {point}: profile {name}", settings)
+
+
+def _check_parameters(sweep: Sweep) -> None:
+    """Raise ValueError where a kernel or a method has no such parameter; read off its source."""
+    makers = {"kernel": [sweep.base.columns[n].kernel for n in sweep.columns],
+              "method": [sweep.base.rows[n].method for n in sweep.rows]}  # fmt: skip
+    for kind, _, name in (setting.partition(".") for setting in sweep.vary):
+        for maker in makers.get(kind, []):
+            allowed = _parameters_of(str(maker))
+            if allowed:
+                _choose(dict.fromkeys(allowed), name, f"parameter of {maker}")
+
+
+def _parameters_of(name: str) -> list[str]:
+    """Name the parameters of a function of ilib, y and A left out; none where its module does not define it."""
+    module, _, definition = name.rpartition(".")
+    for node in ast.parse(source_of(module) or "").body:
+        if isinstance(node, ast.FunctionDef) and node.name == definition:
+            return [a.arg for a in (*node.args.args, *node.args.kwonlyargs) if a.arg not in ("y", "A")]
+    return []
 
 
 def _product(counts: Iterable[int]) -> int:
