@@ -1,14 +1,15 @@
 # Every table by one command, from the project's folder:
 #
 #     snakemake mbdgan_1 --config profile=cpu        run what is missing or stale, then rebuild the page
-#     snakemake mbdgan_1 --config profile=cpu -n     only say what would run
+#     snakemake mbdgan_1 --config profile=cpu -n     only say what would run, with the minutes to expect
+#     snakemake noise_motion --config profile=smoke  the same for a sweep, notebooks/sweeps/noise_motion.yaml
 #
 # One job is one row: papermill runs notebooks/runs/evaluate.ipynb, whose last cell writes the JSON (the output); the
 # executed notebook is the job's log, results/logs/TABLE/ROW--COLUMN--PROFILE--sSEED.ipynb.  Whether a row is stale is
 # decided by the digests that it keeps (ilib/results/digests.py), not by dates, so that a fresh clone, a new comment or
 # re-stored outputs start nothing: the job's input, *.inputs.json, lists what the row depends on and is dated before the
 # row where the row is up to date, and now where it is not.  profiles/default/config.yaml makes dates the only trigger.
-# After a kill -9, `snakemake --unlock` and the same command again run what is missing.
+# After a kill -9, `snakemake --unlock` (make unlock) and the same command again run what is missing.
 
 import json
 import os

@@ -5,8 +5,11 @@
     rows        Job and Row: one run's place and its JSON
     grids       a table's YAML: rows, columns, the paper's figures, the parameters of a run
     digests     which settings and which code a row depends on
+    sweeps      a table's grid again and again with one setting varied
     queue       what is missing or stale, in order of value
     runs        set-up, method, metrics of one run (loads PyTorch)
+    slots       what is missing, as scripts of ten minutes for a borrowed machine; bare is what they do there
+    merge       take what slots have left behind, checked
     tables      paper beside ours (loads pandas)
 """
 
