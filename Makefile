@@ -19,7 +19,7 @@ NOTEBOOKS := $(BIN)/python tools/notebooks.py
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
 .DEFAULT_GOAL := help
-.PHONY: help install book test lab tables queue benchmark lint lock address clean distclean
+.PHONY: help install book test lab tables unlock queue benchmark lint lock address clean distclean
 
 help:  ## print this list
 	@echo "make TARGET [NAME=value ...]"
@@ -56,11 +56,14 @@ test: $(STAMP)  ## run the tests, then every notebook and compare its outputs wi
 lab: $(STAMP)  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
 
-tables: $(STAMP)  ## compute the missing rows of a table: PROFILE=smoke TABLE=mbdgan_1
-	$(BIN)/snakemake --cores 2 --config profile=$(PROFILE) -- $(TABLE)
+tables: $(STAMP)  ## compute the missing rows of a table or a sweep: PROFILE=smoke TABLE=mbdgan_1
+	$(BIN)/python tools/tables.py --cores 2 --config profile=$(PROFILE) -- $(TABLE)
 
-queue: $(STAMP)  ## list the table rows without a result: PROFILE=smoke
-	$(BIN)/python -m ilib.results queue --profile $(PROFILE)
+unlock: $(STAMP)  ## remove the lock that a killed `make tables` leaves
+	$(BIN)/snakemake --cores 1 --quiet all --unlock
+
+queue: $(STAMP)  ## list the rows without a result: PROFILE=smoke; PROFILE=gpu writes scripts for a GPU
+	$(BIN)/python -m ilib.results queue --profile $(PROFILE) $(if $(filter gpu,$(PROFILE)),--slots)
 
 benchmark: $(STAMP)  ## measure the blur operator against its peers and store the figures in benchmarks/
 	$(BIN)/python -m benchmarks.blur

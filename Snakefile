@@ -1,7 +1,8 @@
 # Every table by one command, from the project's folder:
 #
 #     snakemake mbdgan_1 --config profile=cpu        run what is missing or stale, then rebuild the page
-#     snakemake mbdgan_1 --config profile=cpu -n     only say what would run
+#     snakemake mbdgan_1 --config profile=cpu -n     only say what would run, with the minutes to expect
+#     snakemake noise_motion --config profile=smoke  the same for a sweep, notebooks/sweeps/noise_motion.yaml
 #
 # One job is one row: papermill runs notebooks/runs/evaluate.ipynb, whose last cell writes the JSON (the output); the
 # executed notebook is the job's log, results/logs/TABLE/ROW--COLUMN--PROFILE--sSEED.ipynb.  Whether a row is stale is
@@ -10,13 +11,14 @@
 # row where the row is up to date, and now where it is not.  profiles/default/config.yaml makes dates the only trigger.
 # Weights that a row needs are trained first, in the same way, by notebooks/runs/train.ipynb:
 # data/weights/TABLE--ROW--COLUMN--PROFILE--sSEED.safetensors; their digests stand in the registry beside them.
-# After a kill -9, `snakemake --unlock` and the same command again run what is missing; a training that was killed goes
+# After a kill -9, `snakemake --unlock` (make unlock) and the same command again run what is missing; a training that was killed goes
 # on from its checkpoint.
 
 import json
 import os
 import shlex
 import sys
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(workflow.basedir)
@@ -29,13 +31,16 @@ from ilib.results.profiles import check_profile
 from ilib.results.queue import inputs_of, why_wanted
 from ilib.results.rows import write_text
 from ilib.results.trained import training_inputs, weights_path, why_untrained
+from ilib.results.sweeps import load_sweep, sweep_ids
 
 PROFILE = config.get("profile", "smoke")
 TABLES = table_ids(ROOT)
+SWEEPS = sweep_ids(ROOT)
 PYTHON = shlex.quote(sys.executable)
 ONE_THREAD = "OMP_NUM_THREADS={threads} MKL_NUM_THREADS={threads} OPENBLAS_NUM_THREADS={threads}"
 
 
+@cache
 def grid_of(table):
     return load_grid(table, ROOT)
 
@@ -77,13 +82,21 @@ def weights_of_row(wildcards):
 
 
 def no_such_table(wildcards):
-    raise WorkflowError(f"there is no table {wildcards.unknown!r}; choose one of {', '.join(TABLES)}, or all of them: all")
+    sweeps = f"; or one of the sweeps {', '.join(SWEEPS)}" if SWEEPS else ""
+    raise WorkflowError(f"there is no table {wildcards.unknown!r}; choose one of {', '.join(TABLES)}, or all of them: all"
+                        + sweeps)
+
+
+def expected(wildcards):
+    """The minutes that the grid expects, as the plan shows them."""
+    told = grid_of(wildcards.table).row(wildcards.row).minutes.get(wildcards.profile)
+    return "minutes not known" if told is None else f"about {told:g} min"
 
 
 def minutes(wildcards):
     """The minutes that the grid expects, with room for a slower machine: what a cluster is asked for."""
-    expected = grid_of(wildcards.table).row(wildcards.row).minutes.get(wildcards.profile, 30)
-    return 10 + int(3 * expected)
+    told = grid_of(wildcards.table).row(wildcards.row).minutes.get(wildcards.profile, 30)
+    return 10 + int(3 * told)
 
 
 def training(wildcards):
@@ -142,6 +155,16 @@ for table in TABLES:
             f"results/logs/{table}.{PROFILE}.page",
 
 
+for sweep in SWEEPS:
+
+    rule:
+        name:
+            sweep
+        localrule: True
+        input:
+            lambda wildcards, sweep=sweep: [job.path.as_posix() for job in load_sweep(sweep, ROOT).jobs(PROFILE)],
+
+
 rule row:
     input:
         inputs_file,
@@ -150,12 +173,16 @@ rule row:
         update("results/{table}/{row}--{column}--{profile}--s{seed}.json"),
     log:
         "results/logs/{table}/{row}--{column}--{profile}--s{seed}.ipynb",
+    message:
+        "{wildcards.table}: {wildcards.row}, {wildcards.column}, {wildcards.profile}, seed {wildcards.seed}: {params.expected}"
+    params:
+        expected=expected,
     threads: 1
     resources:
         mem_mb=4000,
         runtime=minutes,
     shell:
-        ONE_THREAD + " " + PYTHON + " -m papermill --no-progress-bar --log-level WARNING"
+        ONE_THREAD + " " + PYTHON + " tools/run.py"
         " notebooks/runs/evaluate.ipynb {log} -p table {wildcards.table} -p row {wildcards.row}"
         " -p column {wildcards.column} -p profile {wildcards.profile} -p seed {wildcards.seed} -p output {output}"
 

@@ -169,7 +169,7 @@ snakemake = pytest.mark.skipif(shutil.which("snakemake", path=str(Path(sys.execu
 @pytest.fixture
 def workflow(project: Path) -> Path:  # noqa: F811
     """The toy project with the Snakefile, its profile and a page."""
-    for name in ("Snakefile", "profiles/default/config.yaml", "tools/notebooks.py"):
+    for name in ("Snakefile", "profiles/default/config.yaml", "tools/notebooks.py", "tools/run.py"):
         (project / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, project / name)
     shutil.copy(ROOT / "notebooks/tables/mbdgan_1.ipynb", project / "notebooks/tables/toy.ipynb")

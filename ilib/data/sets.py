@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import scipy.io
 import torch
 from PIL import Image
 from torch import Tensor
 
 from .folders import SETS, decode, find, listing, names, read
+from .packed import read_packed
 from .pictures import Pictures, check_how, check_n, joined, refit, stack, to_float, to_rgb, to_tensor
 
 Root = str | Path | None
@@ -135,7 +135,7 @@ def svhn(split: str, n: int | None = None, root: Root = None) -> Pictures:
     block = _block(SVHN, "svhn", split)
     _, (file, *_) = find(PATTERNS["svhn"], "svhn", root)
     if file.suffix == ".mat":
-        data = scipy.io.loadmat(file)
+        data = _mat(file)
         images, labels = data["X"].transpose(3, 0, 1, 2), data["y"].ravel()
     else:
         data = _npz(file)
@@ -175,7 +175,7 @@ def levin09_kernels(root: Root = None) -> Tensor:
 def kernels_12(root: Root = None) -> Tensor:
     """USRNet's kernels: four round Gaussians, four slanted, four shakes.  -> (12, 25, 25) float64, sum 1."""
     _, (file, *_) = find(PATTERNS["kernels_12"], "kernels_12", root)
-    return torch.stack([torch.from_numpy(k.astype(np.float64)) for k in scipy.io.loadmat(file)["kernels"][0]])
+    return torch.stack([torch.from_numpy(k.astype(np.float64)) for k in _mat(file)["kernels"][0]])
 
 
 def text_pairs(n: int | None = None, root: Root = None) -> Text:
@@ -277,8 +277,11 @@ def load(
     size: 256 for photographs, the set's own for celeba (64), svhn (32) and shoes (64), unless given.
     how: "centre" (crop), "resize" (whole picture, bicubic) or None (as it is); n: the first n; grey:
     "convert" or "refuse".  -> Pictures.  ValueError lists the names that exist; FileNotFoundError says
-    what to set.
+    what to set.  Where ILIB_PACKED names a folder of packed pictures that holds them, they are read from there.
     """
+    packed = read_packed({"name": name, "size": size, "how": how, "n": n, "grey": grey})
+    if packed is not None:
+        return packed
     parts = name.split("+")
     families = {known.partition("/")[0] for known in all_names()}
     if len(parts) > 1 and all(part.partition("/")[0] in families for part in parts):
@@ -339,6 +342,13 @@ def _pictures(images: np.ndarray, ids: tuple[str, ...], source: str, n: int | No
     """The first n of a uint8 array (N, H, W, 3) as Pictures."""
     check_n(n)
     return Pictures(torch.from_numpy(images[:n].transpose(0, 3, 1, 2).copy()), ids[:n], source)
+
+
+def _mat(file: Path) -> dict[str, np.ndarray]:
+    """A file of MATLAB."""
+    from scipy.io import loadmat  # takes 0.2 s to import, which most runs can spare
+
+    return loadmat(file)
 
 
 def _named(folder: Path, ids: list[str], source: str) -> Pictures:

@@ -7,8 +7,11 @@
     digests     which settings and which code a row depends on
     trained     which weights the rows need, and which are missing or stale
     training    train the weights of a row (loads PyTorch and accelerate)
+    sweeps      a table's grid again and again with one setting varied
     queue       what is missing or stale, in order of value
     runs        set-up, method, metrics of one run (loads PyTorch)
+    slots       what is missing, as scripts of ten minutes for a borrowed machine; bare is what they do there
+    merge       take what slots have left behind, checked
     tables      paper beside ours (loads pandas)
 """
 

@@ -1,14 +1,23 @@
-"""What is there and what is missing: `python -m ilib.results list` and `python -m ilib.results queue --profile cpu`."""
+"""What is there, what is missing, and how a borrowed machine computes it.
+
+    python -m ilib.results list                          the rows that exist and the state of each
+    python -m ilib.results queue --profile cpu           what is missing or stale, most valuable first
+    python -m ilib.results queue --profile gpu --slots   write scripts of ten minutes that run it elsewhere
+    python -m ilib.results pack --profile gpu            only pack the pictures that it needs
+    python -m ilib.results import FOLDER                 merge what these scripts have left in a folder
+"""
 
 import argparse
 import sys
 from pathlib import Path
 
 from .grids import load_grid, table_ids
+from .merge import merge
 from .profiles import NAMES, PROFILES
 from .project import RESULTS, project_folder
 from .queue import Task, papermill_command, wanted_tasks, why_wanted
 from .rows import read_rows
+from .slots import MINUTES, pack_pictures, slots_of, with_data, write_slots
 
 
 def _minutes(value: float | None) -> str:
@@ -29,6 +38,49 @@ def print_queue(profile: str, chosen: list[str] | None, root: Path) -> None:
         print(f"\n{number}. {task.job}: {task.why}, {_minutes(task.minutes)} min\n   {papermill_command(task.job)}")
 
 
+def print_slots(profile: str, chosen: list[str] | None, root: Path, folder: Path, minutes: float) -> None:
+    """Write the slots that bring what is wanted at a profile, and print what each holds and how to run it."""
+    ready, waiting = with_data(wanted_tasks(profile, root, chosen, look_at_data=True), root, folder / "pictures")
+    slots = slots_of(ready, minutes)
+    for old in set(folder.glob("slot_*.py")) - {folder / f"{slot.name}.py" for slot in slots}:
+        old.unlink()
+    for slot, path in zip(slots, write_slots(slots, root, folder, minutes), strict=True):
+        print(f"{slot.name}: {len(slot.tasks)} rows, {slot.minutes:.1f} of {minutes:g} minutes")
+        print("".join(f"   {task.job}: {task.why}, {_minutes(task.minutes)} min\n" for task in slot.tasks), end="")
+        print(f"   python {_shown(path)} --out FOLDER")
+    for task, why in waiting.items():
+        print(f"left out: {task.job}: {why}")
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 2**20
+    print(f"{profile}: {len(slots)} slots. Copy {_shown(folder)} ({size:.1f} MiB) to the machine, run one script at a "
+          "time,\nand merge what comes back: python -m ilib.results import FOLDER")
+
+
+def _shown(path: Path) -> str:
+    """Write a path as it is reached from the working directory, where it lies below it."""
+    here = Path.cwd().resolve()
+    return path.relative_to(here).as_posix() if path.is_relative_to(here) else str(path)
+
+
+def print_pack(profile: str, chosen: list[str] | None, root: Path, folder: Path) -> None:
+    """Pack the pictures that the wanted rows load, and print where they are."""
+    for path, why in pack_pictures(wanted_tasks(profile, root, chosen), root, folder / "pictures").items():
+        print(f"{_shown(path)}: " + (f"not packed: {why}" if why else f"{path.stat().st_size / 2**20:.1f} MiB"))
+
+
+def print_import(folder: Path, root: Path) -> int:
+    """Merge what slots have left behind; print what became of each file.  -> 1 where one was refused."""
+    merged = merge(folder, root)
+    for name in merged.taken:
+        print(f"taken: {name}")
+    for name, why in merged.refused.items():
+        print(f"refused: {name}: {why}")
+    for name, why in merged.failed.items():
+        print(f"failed on the machine: {name}: {why}")
+    print(f"{len(merged.taken)} taken, {len(merged.there)} there already, {len(merged.refused)} refused, "
+          f"{len(merged.failed)} steps failed.")
+    return int(bool(merged.refused))
+
+
 def print_list(root: Path) -> None:
     """Print the rows that exist, table by table, and the rows that are not run."""
     for table in table_ids(root):
@@ -45,25 +97,48 @@ def print_list(root: Path) -> None:
 
 
 def _arguments(words: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m ilib.results", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m ilib.results", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="print the rows that exist and the state of each")
     queue = commands.add_parser("queue", help="print what is missing or stale, most valuable first")
-    queue.add_argument("--profile", choices=NAMES, default="smoke")
-    queue.add_argument("--table", action="append", help="only this table; may be given again; default: all")
+    queue.add_argument("--slots", action="store_true", help="write scripts that run it on a borrowed machine")
+    queue.add_argument("--minutes", type=float, default=MINUTES, help="of one slot; default: %(default)s")
+    pack = commands.add_parser("pack", help="pack the pictures that the missing rows need")
+    for command in (queue, pack):
+        command.add_argument("--profile", choices=NAMES, default="smoke")
+        command.add_argument("--table", action="append", help="only this table or sweep; may be repeated")
+        command.add_argument("--folder", type=Path, help="where slots and pictures go; default: slots/PROFILE")
+    merging = commands.add_parser("import", help="merge what slots have left in a folder")
+    merging.add_argument("folder", type=Path)
     return parser.parse_args(words)
+
+
+def run(asked: argparse.Namespace, root: Path) -> int:
+    """Run the command that was asked for.  -> exit status."""
+    if asked.command == "list":
+        print_list(root)
+    elif asked.command == "import":
+        return print_import(asked.folder, root)
+    else:
+        folder = (asked.folder or root / "slots" / asked.profile).resolve()
+        if asked.command == "pack":
+            print_pack(asked.profile, asked.table, root, folder)
+        elif asked.slots:
+            print_slots(asked.profile, asked.table, root, folder, asked.minutes)
+        else:
+            print_queue(asked.profile, asked.table, root)
+    return 0
 
 
 def main(words: list[str] | None = None) -> int:
     """Run a command; return 1 and print one line where the grid, a row or the folder is wrong."""
     asked = _arguments(words)
     try:
-        root = project_folder()
-        print_list(root) if asked.command == "list" else print_queue(asked.profile, asked.table, root)
+        return run(asked, project_folder())
     except (ValueError, TypeError, FileNotFoundError) as error:
         print(f"ilib.results: {error}", file=sys.stderr)
         return 1
-    return 0
 
 
 if __name__ == "__main__":

@@ -82,8 +82,8 @@ def code_of(grid: Grid, job: Job, root: Path) -> dict[str, str]:
     """Return the definitions and the notebook cells that one run reaches: name -> text without comments."""
     row = grid.row(job.row)
     starts = (*RUN, str(row.method), str(grid.column(job.column).kernel), *([row.train.network] if row.train else []))
-    code = dict(sorted(reached_code(starts).items()))
-    return code | {EVALUATE: notebook_code(root / EVALUATE, trained=row.train is not None)}
+    path = root / EVALUATE
+    return _sorted_code(starts) | {EVALUATE: _notebook_code(path, path.stat().st_mtime_ns, row.train is not None)}
 
 
 def training_code(grid: Grid, job: Job) -> dict[str, str]:
@@ -91,6 +91,16 @@ def training_code(grid: Grid, job: Job) -> dict[str, str]:
     spec, _ = train_block(grid, job)
     starts = (*TRAINING, spec.network, spec.recipe, str(grid.column(job.column).kernel))
     return dict(sorted(reached_code(starts, OUTSIDE_TRAINING).items()))
+
+
+@cache
+def _sorted_code(starts: tuple[str, ...]) -> dict[str, str]:
+    return dict(sorted(reached_code(starts).items()))
+
+
+@cache
+def _notebook_code(path: Path, changed: int, trained: bool) -> str:
+    return notebook_code(path, trained=trained)
 
 
 def digest_of(content: Any) -> str:

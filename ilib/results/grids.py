@@ -4,6 +4,7 @@ import difflib
 import itertools
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -172,15 +173,33 @@ def table_ids(root: Path | None = None) -> list[str]:
 def load_grid(table: str, root: str | Path | None = None) -> Grid:
     """Load and check the grid of a table.  ValueError that names the file, what is wrong and what is allowed.
 
-    root: the project's folder, found from the working directory where it is not given.
+    table: its id, or that of a point of a sweep; root: the project's folder, found from the working directory where
+    it is not given.
     """
+    from .sweeps import sweep_of
+
     root = Path(root) if root is not None else project_folder()
+    sweep = None if table in table_ids(root) else sweep_of(table, root)
+    if sweep is not None:
+        return sweep.grid(table)
     _choose(dict.fromkeys(table_ids(root)), table, "table")
-    path = root / GRIDS / f"{table}.yaml"
+    return read_yaml(root / GRIDS / f"{table}.yaml", partial(parse_grid, table))
+
+
+def read_yaml(path: Path, parse: Callable[[Any], Any]) -> Any:
+    """Read a YAML file and parse its content; a file that has not changed is read once.
+
+    ValueError that names the file and what is wrong.
+    """
     try:
-        return parse_grid(table, yaml.load(path.read_text(encoding="utf-8"), _Loader))
+        return parse(_content(path, path.stat().st_mtime_ns))
     except (ValueError, TypeError, yaml.YAMLError) as error:
         raise ValueError(f"{path.name}: {error}") from error
+
+
+@cache
+def _content(path: Path, changed: int) -> Any:
+    return yaml.load(path.read_text(encoding="utf-8"), _Loader)
 
 
 def parse_grid(table: str, content: Any) -> Grid:

@@ -8,6 +8,7 @@ from .digests import digest_of, digests, settings_of
 from .grids import Grid, load_grid, table_ids
 from .project import EVALUATE, LOGS
 from .rows import Job, Row, read_row
+from .sweeps import load_sweep, sweep_ids
 
 
 @dataclass(frozen=True)
@@ -50,11 +51,19 @@ def data_changed(row: Row) -> bool:
         return False
 
 
+def grids_of(name: str, root: Path) -> list[Grid]:
+    """Return the grid of a table, or those of all points of a sweep."""
+    if name in sweep_ids(root):
+        sweep = load_sweep(name, root)
+        return [sweep.grid(table) for table in sweep.points()]
+    return [load_grid(name, root)]
+
+
 def wanted_tasks(
     profile: str, root: Path, chosen: Iterable[str] | None = None, look_at_data: bool = False
 ) -> list[Task]:
-    """List what is missing or stale at a profile in all grids that have it (or in the chosen tables)."""
-    grids = [load_grid(table, root) for table in (table_ids(root) if chosen is None else chosen)]
+    """List what is missing or stale at a profile in all grids that have it (or in the chosen tables and sweeps)."""
+    grids = [grid for name in (table_ids(root) if chosen is None else chosen) for grid in grids_of(name, root)]
     jobs = [(grid, job) for grid in grids if profile in grid.profiles for job in grid.jobs(profile)]
     changed: dict[str, bool] = {}  # by what is loaded, so that a set is loaded once
     tasks = []

@@ -182,14 +182,16 @@ def read_row(path: str | Path) -> Row:
     if not path.is_file():
         raise FileNotFoundError(f"there is no row {path}; `python -m ilib.results list` shows those that exist")
     try:
-        row = _parse(path.read_text(encoding="utf-8"))
+        row = parse_row(path.read_text(encoding="utf-8"))
         _check_place(row, path)
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path}: {error}") from error
     return row
 
 
-def _parse(text: str) -> Row:
+def parse_row(text: str) -> Row:
+    """Build a row from its JSON and check it.  ValueError and TypeError name what is wrong."""
+
     def refuse(constant: str) -> None:
         raise ValueError(f"it holds {constant}, which is no number in JSON")
 

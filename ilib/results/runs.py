@@ -30,7 +30,7 @@ from ..metrics import psnr, ssim
 from ..operators import CircularBlur
 from .digests import digests
 from .grids import Grid
-from .project import project_folder
+from .project import COMMIT, project_folder
 from .rows import Job, Row, mean_and_sd
 from .trained import weights_of
 
@@ -196,7 +196,12 @@ def software_versions() -> dict[str, str]:
 
 
 def commit_of(root: Path) -> str | None:
-    """Return the project's commit, with "+changes" where code differs from it; None where there is none."""
+    """Return the project's commit, with "+changes" where code differs from it; None where there is none.
+
+    A copy of the project without git, as a slot makes it, keeps the commit in a file.
+    """
+    if (root / COMMIT).is_file():
+        return (root / COMMIT).read_text().strip() or None
     head = _git(root, "rev-parse", "--verify", "HEAD")
     if not head:
         return None

@@ -1,0 +1,323 @@
+"""Slots: packed pictures, a script that runs with PyTorch and NumPy alone, and the import of what it leaves behind."""
+
+import hashlib
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from test_results import TOY, make_row, project, up_to_date  # noqa: F401 (a fixture)
+
+import ilib
+from ilib.data import Pictures, load
+from ilib.data.packed import packed_path, write_packed
+from ilib.metrics import ssim
+from ilib.results import Job, load_grid, read_row
+from ilib.results.__main__ import main
+from ilib.results.bare import bundle, run_notebook, structural_similarity
+from ilib.results.digests import digests
+from ilib.results.merge import merge
+from ilib.results.queue import Task, wanted_tasks
+from ilib.results.slots import slots_of, with_data, write_slots
+
+ROOT = Path(__file__).resolve().parents[1]
+ABSENT = ("yaml", "PIL", "skimage", "scipy", "matplotlib", "pandas", "IPython", "papermill", "pooch", "tqdm")
+JOB = Job("toy", "wiener", "motion", "smoke")
+
+
+# ---- packed pictures
+
+
+@pytest.mark.parametrize(
+    "words", [{"name": "embedded/test", "size": 48, "n": 2}, {"name": "embedded/train", "how": None}]
+)
+def test_packed_pictures_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: dict) -> None:
+    pictures = load(**words)
+    write_packed(pictures, tmp_path, words)
+    monkeypatch.setenv("ILIB_PACKED", str(tmp_path))
+    monkeypatch.setattr("ilib.data.sets.read", None)  # what decodes files
+    again = load(**words)
+    assert (again.sha256, again.names, again.source) == (pictures.sha256, pictures.names, pictures.source)
+    assert isinstance(again.pixels, torch.Tensor) == isinstance(pictures.pixels, torch.Tensor)
+
+
+def test_packed_labels_and_other_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ILIB_PACKED", str(tmp_path))
+    pixels = torch.randint(256, (3, 3, 5, 7), dtype=torch.uint8)
+    write_packed(Pictures(pixels, ("a", "b", "c"), "svhn/test", (3, 1, 4)), tmp_path, {"name": "svhn/test", "n": 3})
+    assert load("svhn/test", n=3).labels == (3, 1, 4)
+    assert torch.equal(load("svhn/test", n=3, how="centre").pixels, pixels), "defaults make no difference"
+    with pytest.raises(FileNotFoundError, match="ILIB_DATA"):
+        load("svhn/test", n=2, root=tmp_path)
+
+
+# ---- what stands in for packages
+
+
+def test_ssim_without_scikit_image_is_the_same() -> None:
+    x = load("embedded/test", size=64, n=2).x
+    x_hat = (x + 0.1 * torch.randn(x.shape, generator=torch.Generator().manual_seed(0))).clamp(0, 1)
+    pairs = zip(x_hat.double().numpy(), x.double().numpy(), strict=True)
+    found = [structural_similarity(a, b, data_range=1, sigma=1.5) for a, b in pairs]
+    assert np.allclose(found, ssim(x_hat, x), rtol=0, atol=1e-9)
+
+
+def notebook(*cells: tuple[str, str]) -> str:
+    cells = [{"cell_type": "code", "source": source, "metadata": {"tags": [tag]}} for tag, source in cells]
+    return json.dumps({"cells": cells, "nbformat": 4, "nbformat_minor": 5, "metadata": {}})
+
+
+def test_notebook_runs_as_a_script(tmp_path: Path) -> None:
+    path, log, out = tmp_path / "a.ipynb", tmp_path / "logs/a.ipynb", tmp_path / "out"
+    cells = [("colab", "1 / 0"), ("parameters", "n: int = 1\nout: str = ''"), ("report", "import nothing_here")]
+    cells += [("", "print('n is', n)"), ("", "open(out, 'w').write(str(n + 1))")]
+    path.write_text(notebook(*cells))
+    run_notebook(str(path), {"n": 41, "out": str(out)}, log)
+    assert out.read_text() == "42"
+    printed = ["".join(o["text"] for o in cell["outputs"]) for cell in json.loads(log.read_text())["cells"]]
+    assert printed[2:4] == [
+        "not shown on this machine: ModuleNotFoundError: No module named 'nothing_here'\n",
+        "n is 41\n",
+    ]
+    with pytest.raises(ValueError, match="no parameter m"):
+        run_notebook(str(path), {"m": 1})
+
+
+def test_failing_cell_stops_the_script(tmp_path: Path) -> None:
+    (tmp_path / "a.ipynb").write_text(notebook(("", "1 / 0")))
+    with pytest.raises(ZeroDivisionError):
+        run_notebook(str(tmp_path / "a.ipynb"), {})
+
+
+# ---- slots
+
+
+def test_slots_are_filled_in_order_of_value() -> None:
+    tasks = [
+        Task(Job("toy", "wiener", "motion", "gpu", s), "missing", m, True) for s, m in enumerate([5, 5, 3, 20, 0.5])
+    ]
+    slots = slots_of(tasks, 10)
+    assert [[task.job.seed for task in slot.tasks] for slot in slots] == [[0, 2, 4], [1], [3]]
+    assert [slot.name for slot in slots] == ["slot_1", "slot_2", "slot_3"]
+
+
+def test_slot_runs_with_torch_and_numpy_alone(project: Path, tmp_path: Path) -> None:  # noqa: F811
+    """From the queue to the merged rows, on a machine on which the packages of ABSENT cannot be imported."""
+    assert main(["queue", "--profile", "smoke", "--slots"]) == 0
+    elsewhere, out = tmp_path / "elsewhere", tmp_path / "out"
+    elsewhere.mkdir()
+    script = project / "slots/smoke/slot_1.py"
+    argv = [str(script), "--out", str(out)]
+    bare = f"import runpy, sys; sys.modules.update(dict.fromkeys({ABSENT!r})); sys.argv = {argv!r}"
+    environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "ILIB_DATA")}
+    words = [sys.executable, "-P", "-c", f"{bare}; runpy.run_path(sys.argv[0], run_name='__main__')"]
+    done = subprocess.run(words, cwd=elsewhere, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count(": done in") == 4
+    files = list(out.iterdir())
+    assert [f.name for f in files] == ["slot_1.4.1of1.tar.gz"]
+    again = subprocess.run(words, cwd=elsewhere, env=environment, capture_output=True, text=True)
+    assert again.stdout.count("finished in an earlier run") == 4
+    assert main(["import", str(out)]) == 0
+    assert wanted_tasks("smoke", project, look_at_data=True) == []
+    assert read_row(project / JOB.path).mean("psnr") > 20
+    assert main(["import", str(out)]) == 0
+
+
+def test_slots_without_data_and_too_large(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,  # noqa: F811
+                                          capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
+    monkeypatch.delenv("ILIB_DATA", raising=False)
+    (project / "notebooks/tables/toy.yaml").write_text(TOY.replace("embedded/train", "bsds500/val"))
+    ready, waiting = with_data(wanted_tasks("cpu", project), project, tmp_path / "p")
+    assert not ready
+    assert all("Set ILIB_DATA" in why for why in waiting.values())
+    tasks, _ = with_data(wanted_tasks("smoke", project), project, tmp_path / "slots/pictures")
+    (tmp_path / "slots/more").write_bytes(b"0")
+    monkeypatch.setattr("ilib.results.slots.LARGEST", 1000)
+    with pytest.raises(ValueError, match="choose fewer tables"):
+        write_slots(slots_of(tasks), project, tmp_path / "slots")
+    assert main(["pack", "--profile", "smoke"]) == 0
+    path = packed_path(project / "slots/smoke/pictures", load_grid("toy").profile("smoke").data)
+    assert path.is_file()
+    assert path.name in capsys.readouterr().out
+
+
+# ---- import
+
+
+def row_now(folder: Path, job: Job = JOB, **changes: object) -> bytes:
+    """The JSON of a row that this project would have written."""
+    parameters = {"digest": digests(load_grid(job.table, folder), job, folder)}
+    fields = {"versions": {"ilib": ilib.__version__}, "parameters": parameters}
+    return json.dumps(asdict(make_row(**(job._asdict() | fields | changes)))).encode()
+
+
+def archive(
+    folder: Path, files: dict[str, bytes], sums: dict[str, str] | None = None, name: str = "slot_1.1.1of1"
+) -> Path:
+    """Write an archive as a slot does; sums in place of the true ones."""
+    true = {key: hashlib.sha256(content).hexdigest() for key, content in files.items()}
+    manifest = {"name": "slot_1", "files": true | (sums or {}), "errors": {}}
+    folder.mkdir(exist_ok=True)
+    with tarfile.open(folder / f"{name}.tar.gz", "w:gz") as tar:
+        for key, content in {"manifest.json": json.dumps(manifest).encode(), **files}.items():
+            about = tarfile.TarInfo(key)
+            about.size = len(content)
+            tar.addfile(about, io.BytesIO(content))
+    return folder
+
+
+def snapshot(folder: Path) -> dict[str, tuple[bytes, int]]:
+    return {
+        str(p): (p.read_bytes(), p.stat().st_mtime_ns) for p in sorted((folder / "results").rglob("*")) if p.is_file()
+    }
+
+
+def test_import_is_idempotent(project: Path, tmp_path: Path) -> None:  # noqa: F811
+    back = archive(tmp_path / "back", {JOB.path.as_posix(): row_now(project), "data/weights/a.safetensors": b"weights"})
+    first = merge(back, project)
+    assert (len(first.taken), first.there, first.refused) == (2, [], {})
+    assert (project / "data/weights/a.safetensors").read_bytes() == b"weights"
+    before = snapshot(project)
+    assert merge(back, project).there == first.taken
+    assert snapshot(project) == before
+
+
+@pytest.mark.parametrize(
+    ("path", "changes", "message"),
+    [
+        (JOB.path, {"schema": 2}, "schema is 2 but this version of ilib reads 1"),
+        (JOB.path, {"versions": {"ilib": "0.0.1"}}, "ilib 0.0.1 wrote it and this is"),
+        (
+            JOB.path,
+            {"parameters": {"digest": {"settings": "0"}}},
+            "settings and code changed since its slot was written",
+        ),
+        (JOB.path, {"seed": 1}, "its content belongs in results/toy/wiener--motion--smoke--s1.json"),
+        (JOB._replace(seed=1).path, {"seed": 1}, "seed 1 is none of the grid's"),
+        (JOB._replace(row="mbdgan").path, {"row": "mbdgan"}, "is not run: it is not trained yet"),
+        (JOB.path, {"n": 4}, "must be a list of n = 4 numbers"),
+        (JOB.path, {"weights": {"name": "w", "sha256": "0" * 64}}, "its weights w came neither with it nor are they"),
+        (Path("results/toi") / JOB.path.name, {"table": "toi"}, "did you mean toy"),
+        (Path("Makefile"), {}, "this is no place for a slot to write to"),
+        (Path("results/../x/") / JOB.path.name, {}, "this is no place for a slot to write to"),
+    ],
+)
+def test_import_refuses_and_says_why(project: Path, tmp_path: Path, path: Path, changes: dict, message: str) -> None:  # noqa: F811
+    content = json.loads(row_now(project)) | changes
+    good = JOB._replace(column="gaussian")
+    files = {path.as_posix(): json.dumps(content).encode(), good.path.as_posix(): row_now(project, good)}
+    merged = merge(archive(tmp_path / "back", files), project)
+    assert list(merged.refused) == [path.as_posix()]
+    assert message in merged.refused[path.as_posix()]
+    assert merged.taken == [good.path.as_posix()], "the others are taken"
+    assert not (project / JOB.path).exists()
+
+
+def test_import_refuses_what_was_changed_on_the_way(project: Path, tmp_path: Path) -> None:  # noqa: F811
+    name = JOB.path.as_posix()
+    merged = merge(
+        archive(tmp_path / "back", {name: row_now(project)}, {name: "0" * 64, "results/toy/gone": "1"}), project
+    )
+    assert "changed or damaged" in merged.refused[name]
+    assert "is not in the archive" in merged.refused["results/toy/gone"]
+
+
+def test_import_of_a_damaged_or_incomplete_archive(project: Path, tmp_path: Path) -> None:  # noqa: F811
+    back = archive(tmp_path / "back", {JOB.path.as_posix(): row_now(project)})
+    (back / "slot_2.1.1of1.tar.gz").write_bytes((back / "slot_1.1.1of1.tar.gz").read_bytes()[:-40])
+    (back / "slot_3.1.1of2.tar.gz").write_bytes(b"")
+    merged = merge(back, project)
+    assert "it does not unpack" in merged.refused["slot_2"]
+    assert "1 of its 2 parts are here" in merged.refused["slot_3"]
+    assert merged.taken == [JOB.path.as_posix()]
+    with pytest.raises(FileNotFoundError, match="holds no archive of a slot"):
+        merge(project / "notebooks", project)
+
+
+def test_import_keeps_a_row_that_is_up_to_date(project: Path, tmp_path: Path) -> None:  # noqa: F811
+    kept = up_to_date(project, JOB)
+    back = archive(tmp_path / "back", {JOB.path.as_posix(): row_now(project, date="2026-02-02T00:00:00Z")})
+    merged = merge(back, project)
+    assert "is there and up to date; remove it to take this one" in merged.refused[JOB.path.as_posix()]
+    assert read_row(project / JOB.path) == kept
+    text = (project / JOB.path).read_text()
+    (project / JOB.path).write_text(text.replace(kept.parameters["digest"]["code"], "0" * 16))
+    assert merge(back, project).taken == [JOB.path.as_posix()], "a stale row is replaced"
+
+
+def test_weights_in_use_are_not_replaced(project: Path, tmp_path: Path) -> None:  # noqa: F811
+    old = project / "data/weights/a.safetensors"
+    old.parent.mkdir(parents=True)
+    old.write_bytes(b"old")
+    weights = {"name": "a", "sha256": hashlib.sha256(b"old").hexdigest()}
+    (project / JOB.path).parent.mkdir(parents=True)
+    (project / JOB.path).write_bytes(row_now(project, weights=weights))
+    merged = merge(archive(tmp_path / "back", {"data/weights/a.safetensors": b"new"}), project)
+    assert f"{JOB.path.name} was made with them" in merged.refused["data/weights/a.safetensors"]
+    assert old.read_bytes() == b"old"
+
+
+def test_registries_are_joined(project: Path, tmp_path: Path) -> None:  # noqa: F811
+    registry = project / "data/weights/registry.json"
+    registry.parent.mkdir(parents=True)
+    registry.write_text(json.dumps({"schema": 1, "weights": {"old": {"sha256": "0"}}}))
+    sums = {name: {"sha256": hashlib.sha256(name.encode()).hexdigest()} for name in ("new", "not_brought")}
+    brought = json.dumps({"schema": 1, "weights": sums}).encode()
+    merge(
+        archive(tmp_path / "back", {"data/weights/new.safetensors": b"new", "data/weights/registry.json": brought}),
+        project,
+    )
+    assert list(json.loads(registry.read_text())["weights"]) == ["new", "old"]
+
+
+def test_large_output_is_cut_into_parts(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    monkeypatch.setattr("ilib.results.bare.PART", 2000)
+    there, out = tmp_path / "there", tmp_path / "out"
+    for name, content in {JOB.path: row_now(project), Path("data/weights/a.safetensors"): os.urandom(3000),
+                          Path("checkpoints/late.pt"): os.urandom(9000)}.items():  # fmt: skip
+        (there / name).parent.mkdir(parents=True, exist_ok=True)
+        (there / name).write_bytes(content)
+    slot = {"name": "slot_1", "commit": "", "ilib": ilib.__version__, "errors": {}, "given": {}}
+    bundle(there, out, slot)
+    parts = bundle(there, out, slot)
+    assert len(parts) > 1
+    assert sorted(out.iterdir()) == sorted(parts), "the archive before is gone"
+    assert all(part.stat().st_size <= 2000 for part in parts)
+    assert sorted(merge(out, project).taken) == ["data/weights/a.safetensors", JOB.path.as_posix()], (
+        "checkpoints go first"
+    )
+
+
+def test_killed_import_is_finished_by_the_next(project: Path, tmp_path: Path) -> None:  # noqa: F811
+    """SIGKILL in the middle: what is there is whole, the rerun brings the rest and leaves nothing behind."""
+    (project / "notebooks/tables/toy.yaml").write_text(TOY.replace("seeds: [0, 1]", f"seeds: {list(range(200))}"))
+    jobs = [job for job in load_grid("toy").jobs("cpu") if (job.row, job.column) == ("wiener", "motion")]
+    back = archive(tmp_path / "back", {job.path.as_posix(): row_now(project, job) for job in jobs})
+    folder, words = project / "results/toy", [sys.executable, "-m", "ilib.results", "import", str(back)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(words, cwd=project, env=environment, stdout=subprocess.DEVNULL)
+    while process.poll() is None and len(list(folder.glob("*.json"))) < 10:
+        time.sleep(0.001)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    there = sorted(folder.glob("*.json"))
+    assert 10 <= len(there) < len(jobs), "the kill came in the middle"
+    assert len([read_row(path) for path in there]) == len(there)
+    (folder / f".{jobs[-1].path.name}.abc.tmp").write_text("{")  # as a kill in the middle of a write leaves it
+    before = snapshot(project)
+    merged = merge(back, project)
+    assert (len(merged.taken), len(merged.there)) == (len(jobs) - len(there), len(there))
+    assert {path: before[path] for path in map(str, there)}.items() <= snapshot(project).items(), (
+        "nothing is written again"
+    )
+    assert sorted(p.name for p in folder.iterdir()) == sorted(job.path.name for job in jobs)
