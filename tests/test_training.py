@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -169,6 +170,7 @@ def test_broken_registry_is_named(tmp_path: Path, text: str, message: str) -> No
 
 WRITER = """
 import sys
+from dataclasses import replace
 from pathlib import Path
 from ilib.gan.registry import add_entries
 entry = dict.fromkeys(("sha256", "bytes", "network", "arguments", "data", "settings", "steps", "digest", "seconds"))
