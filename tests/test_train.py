@@ -20,7 +20,9 @@ from ilib.gan.checkpoints import load_checkpoint, save_checkpoint
 from ilib.gan.recipes.cnn import CNN
 from ilib.gan.settings import Settings, settings_from
 from ilib.gan.train import Batch, Diverged, Session, central_crops, draw, measured, split_held_out, train
+from ilib.kernels import motion
 from ilib.networks import ResNet
+from ilib.operators import CircularBlur
 from tests.training_run import TINY, camera, run, weights_of
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -218,6 +220,11 @@ def test_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
     for other, name in ((replace(SHORT, lr=1e-4), "lr"), (replace(SHORT, seed=1), "seed")):
         with pytest.raises(ValueError, match=rf"another run \({name} differ\); go back to its settings, or delete it"):
             run(other, tmp_path / "run.pt")
+    pictures, session = load("embedded/train", size=32), Session(tmp_path / "run.pt", progress=False)
+    other = Measurement(CircularBlur(motion(9, length=7, seed=4).float()), noise=0.01)
+    for recipe, sees, name in ((partial(ResNet, 4, 1), other, "kernel"), (partial(ResNet, 4, 2), camera(), "sizes")):
+        with pytest.raises(ValueError, match=rf"another run \({name} differ\)"):
+            train(CNN(recipe), pictures, sees, SHORT, session)
     assert run(replace(SHORT, evaluate_every=5), tmp_path / "run.pt").finished
 
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -169,6 +170,7 @@ def test_broken_registry_is_named(tmp_path: Path, text: str, message: str) -> No
 
 WRITER = """
 import sys
+from dataclasses import replace
 from pathlib import Path
 from ilib.gan.registry import add_entries
 entry = dict.fromkeys(("sha256", "bytes", "network", "arguments", "data", "settings", "steps", "digest", "seconds"))
@@ -365,3 +367,20 @@ def test_killed_training_is_finished_by_the_next_run(sweep: Path) -> None:
     log = json.loads((sweep / f"results/logs/toy/{JOB.name}.train.ipynb").read_text())
     steps = [int(n) for n in re.findall(r"(\d+)/600", json.dumps(log))]
     assert min(steps) >= reached, "it went on from the checkpoint"
+
+
+# ---- what is committed
+
+
+def test_weights_of_the_book_are_those_of_the_registry() -> None:
+    """Each file is registered, whole, small and built from data whose terms are named; nothing is registered twice."""
+    entries, files = read_registry(ROOT / WEIGHTS), {p.stem: p for p in (ROOT / WEIGHTS).glob("*.safetensors")}
+    assert files.keys() <= entries.keys()
+    for name, path in files.items():
+        network, entry = load_weights(name, ROOT / WEIGHTS)  # checks the sha256
+        assert path.stat().st_size == entry["bytes"]
+        assert all(set(data) >= {"name", "sha256", "terms"} for data in entry["data"])
+        y = torch.rand(1, 3, 40, 40)
+        assert network(y).isfinite().all()
+        assert "smoke" not in name or entry["bytes"] < 1_000_000
+    assert files

@@ -9,8 +9,10 @@ class Progress:
     """A tqdm bar over the steps of a run, shown by the main process only."""
 
     def __init__(self, steps: int, done: int, shown: bool) -> None:
-        pause = 0.2 if sys.stderr.isatty() else 5.0  # seconds between two drawings: a log keeps every one
-        self.bar = tqdm(total=steps, initial=done, disable=not shown, mininterval=pause, unit="step", desc="training")
+        terminal = sys.stderr.isatty()  # elsewhere (a notebook, a log) it is output like any other
+        self.bar = tqdm(total=steps, initial=done, disable=not shown, unit="step", desc="training",
+                        file=sys.stderr if terminal else sys.stdout,
+                        mininterval=0.2 if terminal else 5.0)  # seconds between two drawings: a log keeps every one
         self.figures: dict[str, str] = {}
 
     def show(self, done: int, **figures: float) -> None:

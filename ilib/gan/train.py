@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from ..data.pictures import Pictures, crops, to_float
 from ..degrade import Measurement, add_noise, quantise
+from ..files import sha256_of
 from ..metrics import psnr
 from ..operators import CircularBlur
 from .checkpoints import load_checkpoint, save_checkpoint
@@ -184,7 +185,7 @@ class _Run:
         self.pictures, held_out = split_held_out(pictures, settings.held_out)
         self.identity = {k: v for k, v in asdict(settings).items() if k not in FREE} | {
             "pictures": pictures.sha256, "noise": camera.noise, "bits": camera.bits,
-            "kernel": camera.operator.kernel.double().sum((-2, -1)).tolist()} | session.identity  # fmt: skip
+            "kernel": sha256_of(camera.operator.kernel.cpu().numpy().tobytes())} | session.identity  # fmt: skip
         draw(self.pictures, self.camera, settings, 0)  # raises where the crops do not fit, before anything is built
         self.x = central_crops(held_out, settings.crop).to(self.accelerator.device)
         self.y = measured(self.x, self.camera, settings.seed)
@@ -201,6 +202,7 @@ class _Run:
         with torch.random.fork_rng():
             torch.manual_seed(self.settings.seed)
             self.networks = self.recipe.networks()
+        self.identity["sizes"] = {k: sum(p.numel() for p in net.parameters()) for k, net in self.networks.items()}
         device, layout = self.accelerator.device, self.settings.channels_last
         for net in self.networks.values():
             net.to(device, memory_format=torch.channels_last if layout else torch.preserve_format)

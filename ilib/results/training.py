@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from ..data import Pictures, dead_leaves, load
+from ..data.pictures import joined
 from ..data.terms import terms_of
 from ..degrade import Measurement
 from ..gan.registry import Entry
@@ -45,7 +46,7 @@ class Plan:
     @property
     def pictures(self) -> Pictures:
         """All sets as one."""
-        return join(self.sets)
+        return joined(self.sets)
 
 
 def plan_training(grid: Grid, job: Job, steps: int = 0) -> Plan:
@@ -78,13 +79,6 @@ def pictures_of(block: dict[str, Any]) -> Pictures:
     options = {"n": 64, "size": 128, "seed": 0} | {k: v for k, v in block.items() if k != "name"}
     pixels = (dead_leaves(**options) * 255).round().to(torch.uint8)
     return Pictures(pixels, tuple(f"leaves {i}" for i in range(len(pixels))), "dead_leaves")
-
-
-def join(sets: tuple[Pictures, ...]) -> Pictures:
-    """Put several sets one after another."""
-    pixels = [p for pictures in sets for p in pictures.pixels]
-    names = tuple(name for pictures in sets for name in pictures.names)
-    return Pictures(pixels, names, " + ".join(pictures.source for pictures in sets))
 
 
 def checkpoint_of(job: Job, root: Path) -> Path:
