@@ -83,8 +83,7 @@ def weights_of_row(wildcards):
 
 def no_such_table(wildcards):
     sweeps = f"; or one of the sweeps {', '.join(SWEEPS)}" if SWEEPS else ""
-    raise WorkflowError(f"there is no table {wildcards.unknown!r}; choose one of {', '.join(TABLES)}, or all of them: all"
-                        + sweeps)
+    raise ValueError(f"there is no table {wildcards.unknown!r}; choose one of {', '.join(TABLES)}, or all of them: all{sweeps}")
 
 
 def expected(wildcards):

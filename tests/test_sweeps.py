@@ -186,8 +186,8 @@ def test_killed_sweep_is_finished_by_the_next(workflow: Path, eight: list[Job]) 
         assert read_row(workflow / job.path).job == job
     locked = run(words, workflow)
     assert locked.returncode != 0
-    assert re.search(r"^A run that was killed has left its lock\. .*make unlock.*$", locked.stderr.splitlines()[-1])
-    assert "LockException" not in locked.stderr
+    assert re.fullmatch(r"Why it stopped: A run that was killed has left its lock\. .*make unlock.*\n", locked.stderr)
+    assert "LockException" not in locked.stdout
     assert plan(workflow, "--unlock")[0] == 0
     done = run(words, workflow)
     assert done.returncode == 0, done.stderr
@@ -227,6 +227,39 @@ def test_run_says_what_went_wrong_in_a_line(project: Path) -> None:  # noqa: F81
     assert done.returncode == 1
     assert "did you mean wiener?" in done.stderr
     assert "The whole story stands in log.ipynb" in done.stderr
+
+
+def test_unknown_parameter_of_a_notebook() -> None:
+    done = run([sys.executable, "tools/run.py", "notebooks/runs/evaluate.ipynb", "log.ipynb", "-p", "rwo", "tv"], ROOT)
+    assert done.returncode == 2
+    assert "has no parameter rwo; it has table, row, column, profile, seed, output" in done.stderr
+
+
+@snakemake
+@pytest.mark.parametrize(
+    ("change", "target", "reason"),
+    [
+        (("rows:", "rws:"), "toy", "toy.yaml: 'rws' is no key allowed under the grid (did you mean rows?)"),
+        (("", ""), "toi", "there is no table 'toi'; choose one of toy, or all of them: all"),
+        (("", ""), "results/toy/winer--motion--smoke--s0.json", "'winer' is no row of toy (did you mean wiener?)"),
+        (("", ""), "toy", "wiener--gaussian--smoke--s0.json: schema is 2 but this version of ilib reads 1"),
+    ],
+)
+def test_plan_ends_with_the_reason(
+    workflow: Path,  # noqa: F811
+    change: tuple[str, str],
+    target: str,
+    reason: str,
+) -> None:
+    up_to_date(workflow, Job("toy", "wiener", "gaussian", "smoke"))
+    if "schema" in reason:
+        path = workflow / "results/toy/wiener--gaussian--smoke--s0.json"
+        path.write_text(path.read_text().replace('"schema": 1', '"schema": 2'))
+    (workflow / "notebooks/tables/toy.yaml").write_text(TOY.replace(*change, 1))
+    done = run([sys.executable, str(ROOT / "tools/tables.py"), "-n", "--cores", "1", "--", target], workflow)
+    assert done.returncode != 0
+    assert done.stderr.startswith("Why it stopped: ")
+    assert reason in done.stderr.splitlines()[0]
 
 
 @snakemake

@@ -25,6 +25,7 @@ def value_of(text: str) -> object:
 def main() -> int:
     from papermill.exceptions import PapermillExecutionError
     from papermill.execute import execute_notebook
+    from papermill.inspection import inspect_notebook
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("notebook")
@@ -32,6 +33,11 @@ def main() -> int:
     parser.add_argument("-p", nargs=2, action="append", default=[], dest="parameters", metavar=("NAME", "VALUE"))
     asked = parser.parse_args()
     parameters = {name: value_of(text) for name, text in asked.parameters}
+    known = inspect_notebook(asked.notebook)
+    unknown = [name for name in parameters if name not in known]
+    if unknown:
+        print(f"{asked.notebook} has no parameter {', '.join(unknown)}; it has {', '.join(known)}", file=sys.stderr)
+        return 2
     try:
         execute_notebook(asked.notebook, asked.log, parameters, progress_bar=False, shutdown_kernel="immediate")
     except PapermillExecutionError as error:

@@ -1,25 +1,39 @@
-"""Run Snakemake as given, and say in one line what to do where an earlier run was killed and left its lock.
+"""Run Snakemake as given; where it stops, end with one line that says why, or how to go on after a kill.
 
     python tools/tables.py --cores 2 --config profile=smoke -- mbdgan_1
 """
 
+import re
 import subprocess
 import sys
 
 LOCKED = ("A run that was killed has left its lock. If no other run is at work in this folder, say `make unlock` "
           "(or `snakemake --unlock`), then the same command again: finished rows stay.")  # fmt: skip
+PLACE = re.compile(r'\w+(Error|Exception) in file ".*", line \d+:$')  # the reason stands in the next line
+REASON = re.compile(r"\s*(?:ValueError|TypeError|FileNotFoundError|WorkflowError): (.+)")
+STOPPED = re.compile(r".* stopped at cell .*")  # by tools/run.py: why a row failed
+
+
+def reasons(lines: list[str]) -> list[str]:
+    """Find the reasons in what Snakemake prints, each once, in their order."""
+    after = [text for before, text in zip(lines, lines[1:], strict=False) if PLACE.match(before)]
+    inside = [match[1] for line in lines if (match := REASON.match(line))]
+    stopped = [line for line in lines if STOPPED.match(line)]
+    return list(dict.fromkeys(text for text in [*after, *inside, *stopped] if not text.startswith("Command '")))
 
 
 def main() -> int:
-    command = [sys.executable, "-m", "snakemake", *sys.argv[1:]]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, errors="replace") as process:
-        locked = False
-        for line in process.stderr or ():
+    command, lines, locked = [sys.executable, "-m", "snakemake", *sys.argv[1:]], [], False
+    both = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}  # a plan is printed to one, a run to the other
+    with subprocess.Popen(command, **both, text=True, errors="replace") as process:
+        for line in process.stdout or ():
+            lines.append(line.rstrip())
             locked = locked or "LockException" in line
             if not locked:
-                print(line, end="", file=sys.stderr, flush=True)
-    if locked:
-        print(LOCKED, file=sys.stderr)
+                print(line, end="", flush=True)
+    if process.returncode:
+        for reason in [LOCKED] if locked else reasons(lines):
+            print(f"Why it stopped: {reason}", file=sys.stderr)
     return process.returncode
 
 
