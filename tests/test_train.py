@@ -247,6 +247,13 @@ def test_wrong_sizes_stop_before_training(changes: dict[str, int], message: str)
         run(replace(SHORT, **changes))
 
 
+def test_small_picture_is_named_even_if_it_is_held_out() -> None:
+    pictures = load("embedded/train", size=32)
+    small = replace(pictures, pixels=[*pictures.pixels[:2], pictures.pixels[2][:, :12], *pictures.pixels[3:]])
+    with pytest.raises(ValueError, match="do not fit into 1 picture.*tissue"):
+        train(CNN(partial(ResNet, 4, 1)), small, camera(), SHORT, Session(progress=False))
+
+
 def test_camera_without_noise_or_bits() -> None:
     plain = Measurement(camera().operator, bits=None)
     x = load("embedded/train", size=32).x

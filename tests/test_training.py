@@ -99,6 +99,12 @@ def test_name_that_does_not_exist_stops_the_training(trainable: Path, old: str, 
         plan_training(toy(old, new), JOB)
 
 
+def test_data_that_is_absent_stops_the_training(trainable: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ILIB_DATA", raising=False)
+    with pytest.raises(FileNotFoundError, match="Set ILIB_DATA"):
+        plan_training(toy("embedded/train, how: centre, size: 32", "bsds500/train"), JOB)
+
+
 def test_row_that_is_not_trained(trainable: Path) -> None:
     with pytest.raises(ValueError, match="row wiener of toy is not trained; choose one of cnn"):
         plan_training(load_grid("toy"), JOB._replace(row="wiener"))

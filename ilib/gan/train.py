@@ -186,7 +186,7 @@ class _Run:
         self.identity = {k: v for k, v in asdict(settings).items() if k not in FREE} | {
             "pictures": pictures.sha256, "noise": camera.noise, "bits": camera.bits,
             "kernel": sha256_of(camera.operator.kernel.cpu().numpy().tobytes())} | session.identity  # fmt: skip
-        draw(self.pictures, self.camera, settings, 0)  # raises where the crops do not fit, before anything is built
+        draw(pictures, self.camera, settings, 0)  # raises where the crops do not fit, before anything is built
         self.x = central_crops(held_out, settings.crop).to(self.accelerator.device)
         self.y = measured(self.x, self.camera, settings.seed)
         self._build()
