@@ -339,3 +339,10 @@ def test_committed_sweep_has_every_row(name: str) -> None:
 def test_row_of_a_sweep_is_like_any_other(tmp_path: Path) -> None:
     row = make_row(table="noise_0p01")
     assert read_row(write_row(row, tmp_path / row.job.path)) == row
+
+
+def test_sweep_of_a_thousand_points_is_quick(project: Path) -> None:  # noqa: F811
+    sweep(project, NOISE.replace("[0, 0.01]", str(list(range(1000)))))
+    start = time.perf_counter()
+    assert sum(len(load_grid(table).jobs("smoke")) for table in load_sweep("noise").points()) == 1000
+    assert time.perf_counter() - start < 10
