@@ -9,7 +9,10 @@
 # decided by the digests that it keeps (ilib/results/digests.py), not by dates, so that a fresh clone, a new comment or
 # re-stored outputs start nothing: the job's input, *.inputs.json, lists what the row depends on and is dated before the
 # row where the row is up to date, and now where it is not.  profiles/default/config.yaml makes dates the only trigger.
-# After a kill -9, `snakemake --unlock` (make unlock) and the same command again run what is missing.
+# Weights that a row needs are trained first, in the same way, by notebooks/runs/train.ipynb:
+# data/weights/TABLE--ROW--COLUMN--PROFILE--sSEED.safetensors; their digests stand in the registry beside them.
+# After a kill -9, `snakemake --unlock` (make unlock) and the same command again run what is missing; a training that was killed goes
+# on from its checkpoint.
 
 import json
 import os
@@ -22,10 +25,12 @@ ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT))
 
 from ilib.results import Job, load_grid
+from ilib.results.digests import train_block
 from ilib.results.grids import table_ids
 from ilib.results.profiles import check_profile
 from ilib.results.queue import inputs_of, why_wanted
 from ilib.results.rows import write_text
+from ilib.results.trained import training_inputs, weights_path, why_untrained
 from ilib.results.sweeps import load_sweep, sweep_ids
 
 PROFILE = config.get("profile", "smoke")
@@ -46,14 +51,34 @@ def job_of(wildcards):
     return job
 
 
+def dated(file, made, content, why):
+    """Write what a file depends on; date it before the file where that is up to date, now where it is not."""
+    write_text(ROOT / file, json.dumps(content, indent=1) + "\n")
+    if why is None:
+        os.utime(ROOT / file, ((ROOT / made).stat().st_mtime - 1,) * 2)
+    return file
+
+
 def inputs_file(wildcards):
-    """Write what a row depends on; date it before the row where the row is up to date, now where it is not."""
     job = job_of(wildcards)
-    row, file = ROOT / job.path, ROOT / f"results/logs/{job.table}/{job.name}.inputs.json"
-    write_text(file, json.dumps(inputs_of(job, ROOT), indent=1) + "\n")
-    if why_wanted(grid_of(job.table), job, ROOT) is None:
-        os.utime(file, (row.stat().st_mtime - 1,) * 2)
-    return file.relative_to(ROOT).as_posix()
+    why = why_wanted(grid_of(job.table), job, ROOT)
+    return dated(f"results/logs/{job.table}/{job.name}.inputs.json", job.path, inputs_of(job, ROOT), why)
+
+
+def weights_inputs_file(wildcards):
+    job = job_of(wildcards)
+    train_block(grid_of(job.table), job)  # names the rows that are trained where this is none
+    why = why_untrained(grid_of(job.table), job, ROOT)
+    return dated(f"results/logs/{job.table}/{job.name}.train.inputs.json", weights_path(job),
+                 training_inputs(job, ROOT), why)  # fmt: skip
+
+
+def weights_of_row(wildcards):
+    """The weights that a row needs; none where it is up to date, so that their date and absence do not matter."""
+    job = job_of(wildcards)
+    grid = grid_of(job.table)
+    needed = grid.row(job.row).train and why_wanted(grid, job, ROOT)
+    return weights_path(job).as_posix() if needed else []
 
 
 def no_such_table(wildcards):
@@ -73,7 +98,23 @@ def minutes(wildcards):
     return 10 + int(3 * told)
 
 
+def training(wildcards):
+    """What the grid gives the training of a row."""
+    return train_block(grid_of(wildcards.table), job_of(wildcards))[1]
+
+
+def training_minutes(wildcards):
+    return 10 + int(3 * training(wildcards).minutes)
+
+
+def training_threads(wildcards):
+    """One at smoke, so that the columns train side by side and to the same digits everywhere; two above."""
+    return 1 if wildcards.profile == "smoke" else 2
+
+
 def rows_of(wildcards):
+    if not grid_of(wildcards.table).profiles:
+        return []  # a table whose rows all wait: only its page is rebuilt
     grid_of(wildcards.table).profile(wildcards.profile)  # names the allowed ones where this is none
     return [job.path.as_posix() for job in grid_of(wildcards.table).jobs(wildcards.profile)]
 
@@ -126,6 +167,7 @@ for sweep in SWEEPS:
 rule row:
     input:
         inputs_file,
+        weights_of_row,
     output:
         update("results/{table}/{row}--{column}--{profile}--s{seed}.json"),
     log:
@@ -141,6 +183,23 @@ rule row:
     shell:
         ONE_THREAD + " " + PYTHON + " tools/run.py"
         " notebooks/runs/evaluate.ipynb {log} -p table {wildcards.table} -p row {wildcards.row}"
+        " -p column {wildcards.column} -p profile {wildcards.profile} -p seed {wildcards.seed} -p output {output}"
+
+
+rule weights:
+    input:
+        weights_inputs_file,
+    output:
+        update("data/weights/{table}--{row}--{column}--{profile}--s{seed}.safetensors"),
+    log:
+        "results/logs/{table}/{row}--{column}--{profile}--s{seed}.train.ipynb",
+    threads: training_threads
+    resources:
+        mem_mb=8000,
+        runtime=training_minutes,
+    shell:
+        ONE_THREAD + " " + PYTHON + " -m papermill --no-progress-bar --log-level WARNING"
+        " notebooks/runs/train.ipynb {log} -p table {wildcards.table} -p row {wildcards.row}"
         " -p column {wildcards.column} -p profile {wildcards.profile} -p seed {wildcards.seed} -p output {output}"
 
 

@@ -15,7 +15,7 @@ from .data import available
 
 PACKAGES = [
     "numpy", "scipy", "scikit-image", "matplotlib", "pandas", "ipython",
-    "jupyter-book", "papermill", "snakemake",
+    "accelerate", "jupyter-book", "papermill", "snakemake",
 ]
 
 

@@ -315,3 +315,13 @@ def test_loading_is_quiet_by_default(tmp_path):
         warnings.simplefilter("error")
         data.load("set5", 16, root=tmp_path)
         data.embedded(16)
+
+
+def test_sets_are_joined_by_a_plus_sign():
+    train, test = data.load("embedded/train", size=64), data.load("embedded/test", size=64)
+    both = data.load("embedded/train+embedded/test", size=64)
+    assert torch.equal(both.pixels, torch.cat((train.pixels, test.pixels)))
+    assert both.names[0] == f"{train.source}/{train.names[0]}" and both.source == "embedded/train+embedded/test"
+    assert len(data.load("embedded/train+embedded/test", size=64, n=3)) == 3
+    with pytest.raises(ValueError, match="have the splits"):
+        data.load("embedded/train+nowhere/test", size=64)

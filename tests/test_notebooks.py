@@ -84,16 +84,11 @@ def test_was_run_once_from_top_to_bottom(path: Path) -> None:
 
 @every_notebook
 def test_holds_no_error_and_no_warning(path: Path) -> None:
-    bad = [o.get("text", "") for cell in code_cells(path) for o in cell.outputs
-           if o.output_type == "error" or o.get("name") == "stderr"]  # fmt: skip
-    assert bad == []
-
-
-@every_notebook
-def test_keeps_no_metadata_of_a_run(path: Path) -> None:
-    assert "papermill" not in read(path).metadata
-    for cell in read(path).cells:
-        assert not {"papermill", "execution"} & set(cell.metadata), "run `python tools/notebooks.py strip` on it"
+    """What a cell says on stderr is a warning, unless it draws a progress bar and is not compared."""
+    quiet = [cell for cell in code_cells(path) if "nbval-ignore-output" not in tags(cell)]
+    warned = [cell.source for cell in quiet if any(o.get("name") == "stderr" for o in cell.outputs)]
+    failed = [cell.source for cell in code_cells(path) if any(o.output_type == "error" for o in cell.outputs)]
+    assert (failed, warned) == ([], [])
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)

@@ -186,7 +186,7 @@ def planned(folder: Path, *targets: str) -> set[str]:
     """Return the names of what would be made for some targets."""
     status, printed = plan(folder, "-n", "--summary", *targets)
     assert status == 0, printed
-    lines = [line.split("\t") for line in printed.splitlines() if line.startswith("results/")]
+    lines = [line.split("\t") for line in printed.splitlines() if line.startswith(("results/", "data/"))]
     return {Path(words[0]).stem for words in lines if words[-1].strip() != "no update"}
 
 

@@ -1,7 +1,7 @@
 """Pictures: what every loader returns, and the decoding, cropping and resizing that all of them share."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -59,6 +59,13 @@ class Pictures:
 
     def __iter__(self) -> Iterator[Tensor]:
         return (self[i] for i in range(len(self)))
+
+
+def joined(sets: Sequence[Pictures], n: int | None = None) -> Pictures:
+    """Several sets as one, the first n pictures of it where n is given; a list of pixels where sizes differ."""
+    pixels = [picture for pictures in sets for picture in pictures.pixels][:n]
+    names = tuple(f"{pictures.source}/{name}" for pictures in sets for name in pictures.names)[:n]
+    return Pictures(stack(pixels), names, "+".join(pictures.source for pictures in sets))
 
 
 def to_float(pixels: Tensor) -> Tensor:

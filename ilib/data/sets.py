@@ -16,7 +16,7 @@ from torch import Tensor
 
 from .folders import SETS, decode, find, listing, names, read
 from .packed import read_packed
-from .pictures import Pictures, check_how, check_n, refit, stack, to_float, to_rgb, to_tensor
+from .pictures import Pictures, check_how, check_n, joined, refit, stack, to_float, to_rgb, to_tensor
 
 Root = str | Path | None
 
@@ -273,6 +273,7 @@ def load(
 ) -> Pictures:
     """Pictures by name: "embedded/test", "bsds500/val", "bsds500/train+test", "kodak24", "celeba/test", ...
 
+    "+" joins splits of one set ("bsds500/train+test") and whole names ("kodak24+gopro/test").
     size: 256 for photographs, the set's own for celeba (64), svhn (32) and shoes (64), unless given.
     how: "centre" (crop), "resize" (whole picture, bicubic) or None (as it is); n: the first n; grey:
     "convert" or "refuse".  -> Pictures.  ValueError lists the names that exist; FileNotFoundError says
@@ -281,9 +282,13 @@ def load(
     packed = read_packed({"name": name, "size": size, "how": how, "n": n, "grey": grey})
     if packed is not None:
         return packed
+    parts = name.split("+")
+    families = {known.partition("/")[0] for known in all_names()}
+    if len(parts) > 1 and all(part.partition("/")[0] in families for part in parts):
+        return joined([load(part, size, how, None, grey, root) for part in parts], n)
     family, _, split = name.partition("/")
     if family not in BLOCKS:
-        if family not in {known.partition("/")[0] for known in names()}:
+        if family not in families:
             raise ValueError(f"There is no set {name!r}; the names are {', '.join(all_names())}.")
         return read(name, size, how, n, grey, root)
     if family == "celeba":

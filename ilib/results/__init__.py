@@ -5,6 +5,8 @@
     rows        Job and Row: one run's place and its JSON
     grids       a table's YAML: rows, columns, the paper's figures, the parameters of a run
     digests     which settings and which code a row depends on
+    trained     which weights the rows need, and which are missing or stale
+    training    train the weights of a row (loads PyTorch and accelerate)
     sweeps      a table's grid again and again with one setting varied
     queue       what is missing or stale, in order of value
     runs        set-up, method, metrics of one run (loads PyTorch)

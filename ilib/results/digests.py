@@ -2,10 +2,11 @@
 
 Settings: the grid's entries for this row, column and profile, and the seed.  Code: the definitions in ilib that the
 method, the kernel and the run reach, found by following names from one definition to the next, and the cells of
-evaluate.ipynb that compute; without comments, docstrings, blank lines and outputs.  Not followed (OUTSIDE): loaders,
-because the row holds the sha256 of the pixels themselves; checks, which raise or let pass; the book-keeping of
-ilib.results.  Not covered: the versions of other packages (the row names Python, torch and ilib), and names that are
-only put together while the program runs.
+evaluate.ipynb that compute; without comments, docstrings, blank lines and outputs.  A row with trained weights adds how
+they are made (the train block, and the code that training reaches) and their checksum.  Not followed (OUTSIDE):
+loaders, because the row holds the sha256 of the pixels themselves; checks, which raise or let pass; book-keeping.
+Not covered: the versions of other packages (the row names Python, torch and ilib), and names that are only put
+together while the program runs.
 """
 
 import ast
@@ -18,25 +19,59 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from .grids import Grid
+from ..gan.registry import WEIGHTS, read_registry
+from .grids import Grid, TrainProfile, TrainSpec
 from .project import EVALUATE
 from .rows import Job
 
 PACKAGE = Path(__file__).resolve().parents[1]
 RUN = tuple(f"ilib.results.runs.{name}" for name in ("measure", "method_of", "restore", "scores_of"))
-BOOKS = tuple(f"ilib.results.{name}" for name in ("digests", "grids", "profiles", "project", "rows"))
+BOOKS = (*(f"ilib.results.{name}" for name in ("digests", "grids", "profiles", "project", "rows", "trained")),
+         "ilib.files", "ilib.project", *(f"ilib.gan.{name}" for name in ("checkpoints", "progress", "registry")))
 OUTSIDE = ("ilib.data", "ilib.errors", *BOOKS)
+# Training cuts crops, which the checksum of the pictures does not cover; the rest of ilib.data is left out.
+OUTSIDE_TRAINING = (*(f"ilib.data.{name}" for name in ("embedded", "folders", "leaves", "sets", "terms")),
+                    "ilib.errors", *BOOKS)
+TRAINING = ("ilib.gan.train.train", "ilib.results.training.pictures_of", "ilib.results.training.recipe_of")
 REPORT_TAG = "report"  # cells of evaluate.ipynb that only show something
+TRAINED_TAG = "trained"  # cells of evaluate.ipynb that matter to rows with trained weights alone
 LENGTH = 16  # hexadecimal digits: enough to tell versions apart
 
 
 def settings_of(grid: Grid, job: Job) -> dict[str, Any]:
     """Return what the grid says about one run, as JSON can hold it (labels, minutes and chunks do not matter)."""
     row, column, profile = grid.row(job.row), grid.column(job.column), grid.profile(job.profile)
-    return {
-        "method": [row.method, row.parameters],
+    settings = {
+        "method": [row.method, {k: v for k, v in row.parameters.items() if not (row.train and k == "weights")}],
         "kernel": [column.kernel, column.parameters],
         "data": profile.data,
+        "noise": profile.noise,
+        "bits": profile.bits,
+        "seed": job.seed,
+    }
+    return settings | ({"train": training_settings(grid, job)} if row.train else {})
+
+
+def train_block(grid: Grid, job: Job) -> tuple[TrainSpec, TrainProfile]:
+    """Return how the weights of a run are made; ValueError where the row has none."""
+    spec = grid.row(job.row).train
+    if spec is None:
+        trained = [name for name, row in grid.rows.items() if row.train]
+        raise ValueError(f"row {job.row} of {grid.table} is not trained; choose one of {', '.join(trained) or 'none'}")
+    grid.check(job)
+    return spec, spec.profiles[job.profile]
+
+
+def training_settings(grid: Grid, job: Job) -> dict[str, Any]:
+    """Return what the grid says about the training of a run, as JSON can hold it."""
+    (spec, given), column, profile = train_block(grid, job), grid.column(job.column), grid.profile(job.profile)
+    settings = {k: v for k, v in given.settings.items() if k not in ("checkpoint_every", "evaluate_every")}
+    return {
+        "network": [spec.network, given.network],
+        "recipe": [spec.recipe, given.recipe],
+        "settings": settings,
+        "data": list(given.data),
+        "kernel": [column.kernel, column.parameters],
         "noise": profile.noise,
         "bits": profile.bits,
         "seed": job.seed,
@@ -45,9 +80,17 @@ def settings_of(grid: Grid, job: Job) -> dict[str, Any]:
 
 def code_of(grid: Grid, job: Job, root: Path) -> dict[str, str]:
     """Return the definitions and the notebook cells that one run reaches: name -> text without comments."""
-    starts = (*RUN, str(grid.row(job.row).method), grid.column(job.column).kernel)
+    row = grid.row(job.row)
+    starts = (*RUN, str(row.method), str(grid.column(job.column).kernel), *([row.train.network] if row.train else []))
     path = root / EVALUATE
-    return _sorted_code(starts) | {EVALUATE: _notebook_code(path, path.stat().st_mtime_ns)}
+    return _sorted_code(starts) | {EVALUATE: _notebook_code(path, path.stat().st_mtime_ns, row.train is not None)}
+
+
+def training_code(grid: Grid, job: Job) -> dict[str, str]:
+    """Return the definitions that the training of a run reaches: name -> text without comments."""
+    spec, _ = train_block(grid, job)
+    starts = (*TRAINING, spec.network, spec.recipe, str(grid.column(job.column).kernel))
+    return dict(sorted(reached_code(starts, OUTSIDE_TRAINING).items()))
 
 
 @cache
@@ -56,8 +99,8 @@ def _sorted_code(starts: tuple[str, ...]) -> dict[str, str]:
 
 
 @cache
-def _notebook_code(path: Path, changed: int) -> str:
-    return notebook_code(path)
+def _notebook_code(path: Path, changed: int, trained: bool) -> str:
+    return notebook_code(path, trained=trained)
 
 
 def digest_of(content: Any) -> str:
@@ -67,17 +110,28 @@ def digest_of(content: Any) -> str:
 
 
 def digests(grid: Grid, job: Job, root: Path) -> dict[str, str]:
-    """Return the two digests that a row keeps under parameters: digest."""
-    return {"settings": digest_of(settings_of(grid, job)), "code": digest_of(code_of(grid, job, root))}
+    """Return what a row keeps under parameters: digest: two digests, and the sha256 of its weights where it has any."""
+    code = code_of(grid, job, root)
+    if grid.row(job.row).train is None:
+        return {"settings": digest_of(settings_of(grid, job)), "code": digest_of(code)}
+    both = {"row": code, "training": training_code(grid, job)}
+    entry = read_registry(root / WEIGHTS).get(job.weights)
+    return {"settings": digest_of(settings_of(grid, job)), "code": digest_of(both),
+            "weights": entry["sha256"] if entry else "none"}  # fmt: skip
 
 
-def reached_code(starts: Iterable[str]) -> dict[str, str]:
+def training_digests(grid: Grid, job: Job) -> dict[str, str]:
+    """Return the two digests that trained weights keep in their registry entry."""
+    return {"settings": digest_of(training_settings(grid, job)), "code": digest_of(training_code(grid, job))}
+
+
+def reached_code(starts: Iterable[str], outside: tuple[str, ...] = OUTSIDE) -> dict[str, str]:
     """Follow names through ilib from some definitions.  -> dotted name of each definition reached -> its text."""
     found: dict[str, str] = {}
     waiting = list(starts)
     while waiting:
         name = _resolve(waiting.pop())
-        if name is None or name in found or name.startswith(OUTSIDE):
+        if name is None or name in found or name.startswith(outside):
             continue
         module, _, definition = name.rpartition(".")
         text, names = _definitions(module)[definition]
@@ -184,12 +238,16 @@ def _is_text(node: ast.stmt) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
-def notebook_code(path: Path) -> str:
-    """Return the code of a notebook's cells that compute, without comments, outputs and cells tagged report."""
+def notebook_code(path: Path, trained: bool = False) -> str:
+    """Return the code of a notebook's cells that compute, without comments, outputs and cells tagged report.
+
+    trained: with the cells that matter to rows with trained weights alone.
+    """
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    codes = ["".join(c["source"]) for c in cells if c["cell_type"] == "code" and _computes(c)]
+    codes = ["".join(c["source"]) for c in cells if c["cell_type"] == "code" and _computes(c, trained)]
     return "\n".join(line for code in codes for line in without_comments(code).splitlines() if line.strip())
 
 
-def _computes(cell: dict[str, Any]) -> bool:
-    return not {REPORT_TAG, "colab", "parameters", "injected-parameters"} & set(cell["metadata"].get("tags", []))
+def _computes(cell: dict[str, Any], trained: bool) -> bool:
+    left_out = {REPORT_TAG, "colab", "parameters", "injected-parameters"} | ({TRAINED_TAG} if not trained else set())
+    return not left_out & set(cell["metadata"].get("tags", []))

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from ..gan.settings import settings_from
 from .profiles import NAMES, check_profile
 from .project import GRIDS, project_folder
 from .rows import Job, check_identifier
@@ -19,10 +20,35 @@ Figures = dict[str, dict[str, float]]
 
 
 @dataclass(frozen=True)
+class TrainProfile:
+    """What a profile's training is given: arguments of network and recipe, fields of ilib.gan.settings, pictures.
+
+    data: sets as the loaders of ilib.data take them (whole pictures unless told otherwise), or dead_leaves; minutes:
+    what one column takes.
+    """
+
+    settings: dict[str, Any]
+    data: tuple[dict[str, Any], ...]
+    minutes: float
+    network: dict[str, Any] = field(default_factory=dict)
+    recipe: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TrainSpec:
+    """How the weights of a row are made: dotted names of a network and a recipe, and what each profile gives them."""
+
+    network: str
+    recipe: str
+    profiles: dict[str, TrainProfile]
+
+
+@dataclass(frozen=True)
 class RowSpec:
     """One method: the paper's figures per column (or average), and how to run it, or why it is not run.
 
-    method: dotted name of a callable (y, A, **parameters) -> x_hat; minutes: profile -> what one column takes.
+    method: dotted name of a callable (y, A, **parameters) -> x_hat; minutes: profile -> what one column takes;
+    train: how its weights are made, None for a method without; the method is told their name as `weights`.
     """
 
     label: str
@@ -31,6 +57,7 @@ class RowSpec:
     parameters: dict[str, Any] = field(default_factory=dict)
     minutes: dict[str, float] = field(default_factory=dict)
     not_run: str | None = None
+    train: TrainSpec | None = None
 
 
 @dataclass(frozen=True)
@@ -198,6 +225,7 @@ def _check_runnable(rows: dict[str, RowSpec], columns: dict[str, ColumnSpec], pr
     """Raise ValueError where a row is to be run and the grid does not say on what, or at a profile without settings."""
     for name, row in rows.items():
         _check_names(f"rows: {name}: minutes", row.minutes, profiles)
+        _check_trained(f"rows: {name}: train: profiles", row.train, list(profiles))
     to_run = [name for name, row in rows.items() if row.method]
     if to_run and not profiles:
         raise ValueError(f"the grid has no profiles; it needs them to run {to_run[0]}")
@@ -207,8 +235,17 @@ def _check_runnable(rows: dict[str, RowSpec], columns: dict[str, ColumnSpec], pr
                              "why nothing is run there)")
 
 
+def _check_trained(where: str, train: TrainSpec | None, profiles: list[str]) -> None:
+    """Raise ValueError where a row that needs training has a profile of the grid left out, or one that is not its."""
+    if train is not None:
+        _check_names(where, train.profiles, profiles)
+        missing = [name for name in profiles if name not in train.profiles]
+        if missing:
+            raise ValueError(f"{where} has no {', '.join(missing)}; the grid runs every row at {', '.join(profiles)}")
+
+
 def _row(where: str, block: Any, places: Iterable[str]) -> RowSpec:
-    _check_keys(where, block, ("label",), ("paper", "method", "parameters", "minutes", "not_run"))
+    _check_keys(where, block, ("label",), ("paper", "method", "parameters", "minutes", "not_run", "train"))
     if ("method" in block) == ("not_run" in block):
         raise ValueError(f"{where}: give either method (a row to run) or not_run (the reason why it is not)")
     paper = _mapping(f"{where}: paper", block.get("paper", {}))
@@ -220,7 +257,33 @@ def _row(where: str, block: Any, places: Iterable[str]) -> RowSpec:
     _text(f"{where}: label", block["label"]), _text(f"{where}: not_run", block.get("not_run", "-"))
     _numbers(f"{where}: minutes", block.get("minutes", {}))
     _mapping(f"{where}: parameters", block.get("parameters", {}))
-    return RowSpec(**block)
+    if "train" not in block:
+        return RowSpec(**block)
+    if "method" not in block:
+        raise ValueError(f"{where}: train is for a row that is run; give method in place of not_run")
+    return RowSpec(**{**block, "train": _train(f"{where}: train", block["train"])})
+
+
+def _train(where: str, block: Any) -> TrainSpec:
+    _check_keys(where, block, ("network", "recipe", "profiles"), ())
+    _dotted(f"{where}: network", block["network"]), _dotted(f"{where}: recipe", block["recipe"])
+    return TrainSpec(**{**block, "profiles": _each(block["profiles"], f"{where}: profiles", _train_profile)})
+
+
+def _train_profile(where: str, block: Any) -> TrainProfile:
+    _check_keys(where, block, ("settings", "data", "minutes"), ("network", "recipe"))
+    _numbers(where, {"minutes": block["minutes"]})
+    for name in ("network", "recipe", "settings"):
+        _mapping(f"{where}: {name}", block.get(name, {}))
+    try:
+        settings_from(block["settings"])
+    except (ValueError, TypeError) as error:
+        raise type(error)(f"{where}: {error}") from error
+    if not isinstance(block["data"], list) or not block["data"]:
+        raise TypeError(f"{where}: data is {block['data']!r}; it must be a list of sets, as [{{name: bsds500/train}}]")
+    for data in block["data"]:
+        _check_keys(f"{where}: data", data, ("name",), ("size", "how", "n", "seed"))
+    return TrainProfile(**{**block, "data": tuple(block["data"])})
 
 
 def _column(where: str, block: Any) -> ColumnSpec:

@@ -17,10 +17,11 @@ from typing import Any
 
 import ilib
 
+from ..files import write_bytes
 from .digests import digests
 from .grids import load_grid
 from .queue import why_wanted
-from .rows import FILE_NAME, Row, parse_row, read_row, write_bytes
+from .rows import FILE_NAME, Row, parse_row, read_row
 
 PART = re.compile(r"(?P<slot>\w+)\.(?P<turn>\d+)\.(?P<i>\d+)of(?P<count>\d+)\.tar\.gz")
 REGISTRY = "data/weights/registry.json"

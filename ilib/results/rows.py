@@ -2,13 +2,12 @@
 
 import json
 import math
-import os
 import re
-import tempfile
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..files import write_text as write_text
 from .profiles import check_profile
 from .project import RESULTS
 
@@ -37,6 +36,11 @@ class Job(NamedTuple):
     def path(self) -> Path:
         """The row's file, relative to the project's folder."""
         return Path(RESULTS) / self.table / f"{self.name}.json"
+
+    @property
+    def weights(self) -> str:
+        """The name of the weights that the run trains or needs: data/weights/<name>.safetensors."""
+        return f"{self.table}--{self.name}"
 
     def __str__(self) -> str:
         return f"{self.table}: {self.row}, {self.column}, {self.profile}, seed {self.seed}"
@@ -156,27 +160,6 @@ def mean_and_sd(figures: list[float]) -> dict[str, float | None]:
     mean = math.fsum(figures) / n
     sd = math.sqrt(math.fsum((f - mean) ** 2 for f in figures) / (n - 1)) if n > 1 else None
     return {"mean": round(mean, 5), "sd": None if sd is None else round(sd, 5)}
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text as `write_bytes` does, in UTF-8."""
-    write_bytes(path, text.encode())
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all, whatever is killed when: a neighbour, then a rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def write_row(row: Row, path: str | Path) -> Path:

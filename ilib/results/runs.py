@@ -32,6 +32,7 @@ from .digests import digests
 from .grids import Grid
 from .project import COMMIT, project_folder
 from .rows import Job, Row, mean_and_sd
+from .trained import weights_of
 
 Method = Callable[[Tensor, CircularBlur], Tensor]
 METRICS = {"psnr": psnr, "ssim": ssim}
@@ -169,14 +170,15 @@ def row_of(grid: Grid, job: Job, trial: Trial, figures: dict[str, list[float]], 
     column = grid.column(job.column)
     parameters = {"method": grid.row(job.row).method, "arguments": arguments_of(grid, job.row, trial),
                   "chunk": trial.chunk, "digest": digests(grid, job, root)}  # fmt: skip
+    weights, train_seconds = weights_of(grid, job, root)
     return Row(
         *job, n=len(trial.x), per_image=figures, metrics={name: mean_and_sd(f) for name, f in figures.items()},
         data={**profile.data, "n": len(trial.x), "sha256": trial.pictures.sha256},
         degradation={"kernel": column.kernel, "parameters": column.parameters, "border": "circular",
                      "noise": trial.measurement.noise, "bits": trial.measurement.bits, "seed": trial.measurement.seed},
-        weights=None, parameters=parameters, device=device_name(trial.x),
-        seconds=cost.seconds, train_seconds=0.0, peak_memory_mb=cost.peak_memory_mb, versions=software_versions(),
-        commit=commit_of(root), date=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        weights=weights, parameters=parameters, device=device_name(trial.x),
+        seconds=cost.seconds, train_seconds=train_seconds, peak_memory_mb=cost.peak_memory_mb,
+        versions=software_versions(), commit=commit_of(root), date=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
     )  # fmt: skip
 
 

@@ -19,10 +19,10 @@ from typing import Any
 
 import ilib
 
+from ..files import write_text
 from .grids import load_grid, read_yaml
 from .project import COMMIT, EVALUATE, GRIDS, SWEEPS
 from .queue import Task, log_path
-from .rows import write_text
 
 MINUTES = 10.0  # of one slot
 START = 0.75  # of which the machine's Python needs for unpacking and loading PyTorch

@@ -1,0 +1,29 @@
+"""Methods of the tables that restore by a trained network."""
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import check_measurement
+from ..operators import LinearOperator
+from .weights import load_weights
+
+
+@lru_cache(maxsize=2)
+def _loaded(weights: str, device: torch.device) -> nn.Module:
+    """Keep the last networks on their device: a method is called once for every chunk of pictures."""
+    return load_weights(weights)[0].to(device, memory_format=torch.channels_last)
+
+
+@torch.no_grad()
+def generator(y: Tensor, A: LinearOperator, *, weights: str) -> Tensor:
+    """Restore by a trained generator, x_hat = y + G(y), which knows A only from its training.  -> (B, C, H, W) float32.
+
+    weights: a name of data/weights.  On a GPU G runs in bfloat16; on the CPU in float32, the same on every machine.
+    FileNotFoundError where they are not trained; ValueError for pictures that the network does not take.
+    """
+    check_measurement(y)
+    net = _loaded(weights, y.device)
+    with torch.autocast(y.device.type, torch.bfloat16, enabled=y.is_cuda):
+        return net(y.float().contiguous(memory_format=torch.channels_last)).float().contiguous()

@@ -1,0 +1,392 @@
+"""From the grid's train block to weights and the row that uses them: typos, digests, registry, papermill, Snakemake."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from test_results import TOY, make_row, project, up_to_date  # noqa: F401 (a fixture)
+from test_results_runs import papermill, plan, planned, run, snakemake, workflow  # noqa: F401 (a fixture)
+
+from ilib.gan import restore
+from ilib.gan.registry import WEIGHTS, read_registry
+from ilib.gan.train import Session, train
+from ilib.gan.weights import build_network, load_weights, save_weights
+from ilib.networks import ResNet
+from ilib.results import Grid, Job, load_grid, read_row
+from ilib.results.digests import digests, settings_of, training_code, training_digests
+from ilib.results.grids import table_ids
+from ilib.results.project import TRAIN
+from ilib.results.queue import why_wanted
+from ilib.results.trained import wanted_trainings, weights_path, why_untrained, with_weights
+from ilib.results.training import keep_weights, main, pictures_of, plan_training
+
+ROOT = Path(__file__).resolve().parents[1]
+JOB = Job("toy", "cnn", "motion", "smoke")
+ROW = """
+  cnn:
+    label: a network
+    method: ilib.gan.restore.generator
+    train:
+      network: ilib.networks.ResNet
+      recipe: ilib.gan.recipes.cnn.CNN
+      profiles:
+        smoke: {network: &net {width: 4, blocks: 1}, settings: &set {steps: 20, batch: 2, crop: 16, held_out: 1,
+          checkpoint_every: 0}, data: &data [{name: embedded/train, how: centre, size: 32}], minutes: 0.1}
+        cpu: {network: *net, settings: *set, data: *data, minutes: 2}
+"""
+GRID = TOY.replace("\nprofiles:", ROW + "\nprofiles:")
+
+
+@pytest.fixture
+def trainable(project: Path) -> Path:  # noqa: F811
+    """The toy project with a row that is trained."""
+    (project / "notebooks/tables/toy.yaml").write_text(GRID)
+    shutil.copy(ROOT / TRAIN, project / TRAIN)
+    return project
+
+
+def toy(old: str = "", new: str = "") -> Grid:
+    """Load the toy grid, one text in it replaced."""
+    assert old in GRID
+    Path("notebooks/tables/toy.yaml").write_text(GRID.replace(old, new, 1))
+    return load_grid("toy")
+
+
+# ---- the train block
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("recipe:", "recipee:", "rows: cnn: train.*did you mean recipe"),
+        ("network: ilib.networks.ResNet", "network: torch.nn.Linear", "must be a dotted name in ilib"),
+        ("steps: 20", "step: 20", "profiles: smoke: settings: step is unknown; choose among steps"),
+        ("crop: 16", "crop: big", "crop is 'big'; it must be a whole number"),
+        ("minutes: 0.1", "minutes: soon", "minutes is 'soon'; it must be a number"),
+        ("data: &data [{name: embedded/train, how", "data: &data [{nam: embedded/train, how", "did you mean name"),
+        ("data: &data [{name: embedded/train, how: centre, size: 32}]", "data: &data embedded/train", "a list of sets"),
+        ("        cpu: {network: *net", "        gpu: {network: *net", "'gpu' is no key.*choose one of smoke, cpu"),
+        ("        cpu: {network: *net, settings: *set, data: *data, minutes: 2}", "", "has no cpu; the grid runs"),
+        ("method: ilib.gan.restore.generator", "not_run: later", "train is for a row that is run"),
+    ],
+)
+def test_typo_in_a_train_block_is_named(trainable: Path, old: str, new: str, message: str) -> None:
+    with pytest.raises(ValueError, match=f"(?s)toy.yaml: .*{message}"):
+        toy(old, new)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("width: 4", "widht: 4", "ilib.networks.ResNet cannot be built with.*widht"),
+        ("ilib.networks.ResNet", "ilib.networks.ResNot", "ilib.networks.ResNot cannot be built.*ResNot"),
+        ("recipes.cnn.CNN", "recipes.cnn.CMM", "ilib.gan.recipes.cnn.CMM, which does not exist"),
+        ("minutes: 0.1}", "recipe: {weight: 1}, minutes: 0.1}", "cnn.CNN cannot be given {'weight': 1}"),
+        ("embedded/train, how", "embedded/best, how", "best"),
+    ],
+)
+def test_name_that_does_not_exist_stops_the_training(trainable: Path, old: str, new: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        plan_training(toy(old, new), JOB)
+
+
+def test_data_that_is_absent_stops_the_training(trainable: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ILIB_DATA", raising=False)
+    with pytest.raises(FileNotFoundError, match="Set ILIB_DATA"):
+        plan_training(toy("embedded/train, how: centre, size: 32", "bsds500/train"), JOB)
+
+
+def test_row_that_is_not_trained(trainable: Path) -> None:
+    with pytest.raises(ValueError, match="row wiener of toy is not trained; choose one of cnn"):
+        plan_training(load_grid("toy"), JOB._replace(row="wiener"))
+
+
+@pytest.mark.parametrize("table", table_ids(ROOT))
+def test_train_blocks_of_the_book_can_be_built(table: str) -> None:
+    grid = load_grid(table, ROOT)
+    for name in grid.runs():
+        for given in grid.row(name).train.profiles.values() if grid.row(name).train else ():
+            with torch.device("meta"):
+                build_network(grid.row(name).train.network, given.network)
+
+
+def test_pictures_to_train_on() -> None:
+    assert {tuple(p.shape) for p in pictures_of({"name": "embedded/train"}).pixels} != {(3, 256, 256)}, "whole"
+    leaves = pictures_of({"name": "dead_leaves", "n": 2, "size": 16, "seed": 3})
+    assert leaves.pixels.shape == (2, 3, 16, 16)
+    assert leaves.sha256 == pictures_of({"name": "dead_leaves", "n": 2, "size": 16, "seed": 3}).sha256
+
+
+# ---- weights and their registry
+
+
+ENTRY = {"network": "ilib.networks.ResNet", "arguments": {"width": 4, "blocks": 1}, "data": [], "settings": {},
+         "steps": 1, "digest": {}, "seconds": 1.0}  # fmt: skip
+
+
+def test_weights_come_back_in_half_precision(tmp_path: Path) -> None:
+    net = ResNet(4, 1)
+    torch.nn.init.normal_(net.G[-1].weight)
+    kept = save_weights("a", net, ENTRY, tmp_path)
+    loaded, entry = load_weights("a", tmp_path)
+    assert entry == kept
+    assert entry["bytes"] == (tmp_path / "a.safetensors").stat().st_size
+    for a, b in zip(net.parameters(), loaded.parameters(), strict=True):
+        assert torch.equal(a.detach().half().float(), b)
+        assert not b.requires_grad
+
+
+def test_missing_weights_say_what_trains_them(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="no weights t--r--c--smoke--s0; train.*`snakemake data/weights/t--r"):
+        load_weights("t--r--c--smoke--s0", tmp_path)
+
+
+def test_changed_weights_are_refused(tmp_path: Path) -> None:
+    save_weights("a", ResNet(4, 1), ENTRY, tmp_path)
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(ValueError, match="a.safetensors is not the file that the registry names"):
+        load_weights("a", tmp_path)
+
+
+def test_weights_out_of_range_are_not_saved(tmp_path: Path) -> None:
+    net = ResNet(4, 1)
+    torch.nn.init.constant_(net.G[-1].weight, 1e6)
+    with pytest.raises(OverflowError, match="range of float16: nothing is saved"):
+        save_weights("a", net, ENTRY, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("text", "message"), [("{", "is no JSON"), ('{"schema": 7}', "another schema than 1"),
+    ('{"schema": 1, "weights": {"a": {"sha256": ""}}}', "a has no bytes, network")])  # fmt: skip
+def test_broken_registry_is_named(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "registry.json").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read_registry(tmp_path)
+
+
+WRITER = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+from ilib.gan.registry import add_entries
+entry = dict.fromkeys(("sha256", "bytes", "network", "arguments", "data", "settings", "steps", "digest", "seconds"))
+for i in range(20):
+    add_entries({f"{sys.argv[1]}{i}": entry}, Path(sys.argv[2]))
+"""
+
+
+def test_writers_at_the_same_time_lose_nothing(tmp_path: Path) -> None:
+    writers = [subprocess.Popen([sys.executable, "-c", WRITER, name, str(tmp_path)], cwd=ROOT) for name in "abc"]
+    assert [writer.wait() for writer in writers] == [0, 0, 0]
+    assert len(read_registry(tmp_path)) == 60
+
+
+def test_generator_restores_a_batch(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    net = ResNet(4, 1)
+    torch.nn.init.normal_(net.G[-1].weight, std=0.1)
+    save_weights("b", net, ENTRY, project / WEIGHTS)
+    y = torch.rand(3, 3, 17, 24)
+    x_hat = restore.generator(y, None, weights="b")
+    expected = load_weights("b")[0](y)
+    assert x_hat.dtype == torch.float32
+    assert (x_hat - expected).abs().max() < 1e-5
+    assert (x_hat - torch.cat([restore.generator(one[None], None, weights="b") for one in y])).abs().max() < 1e-5
+    with pytest.raises(FileNotFoundError, match="no weights c"):
+        restore.generator(y, None, weights="c")
+
+
+# ---- staleness
+
+
+def trained(folder: Path, job: Job = JOB) -> None:
+    """Put weights for a job there that keep the digests of now."""
+    entry = ENTRY | {"digest": training_digests(load_grid("toy"), job)}
+    save_weights(job.weights, ResNet(4, 1), entry, folder / WEIGHTS)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "stale"),
+    [
+        ("steps: 20", "steps: 21", "stale: settings changed"),
+        ("width: 4", "width: 5", "stale: settings changed"),
+        ("how: centre, size: 32", "how: centre, size: 33", "stale: settings changed"),
+        ("length: 7", "length: 6", "stale: settings changed"),
+        ("checkpoint_every: 0", "checkpoint_every: 5", None),
+        ("minutes: 0.1", "minutes: 0.2", None),
+        ("label: a network", "label: the network", None),
+        ("sigma: 2.0", "sigma: 2.5", None),  # of another column
+    ],
+)
+def test_change_in_a_train_block(trainable: Path, old: str, new: str, stale: str | None) -> None:
+    assert why_untrained(load_grid("toy"), JOB, trainable) == "missing"
+    trained(trainable)
+    up_to_date(trainable, JOB)
+    assert why_untrained(load_grid("toy"), JOB, trainable) is None
+    assert why_wanted(load_grid("toy"), JOB, trainable) is None
+    assert why_untrained(toy(old, new), JOB, trainable) == stale
+    assert why_wanted(load_grid("toy"), JOB, trainable) == stale, "the row with them"
+
+
+def test_other_weights_make_the_row_stale(trainable: Path) -> None:
+    trained(trainable)
+    up_to_date(trainable, JOB)
+    net = ResNet(4, 1)
+    torch.nn.init.ones_(net.G[-1].weight)
+    save_weights(JOB.weights, net, ENTRY, trainable / WEIGHTS)
+    assert why_wanted(load_grid("toy"), JOB, trainable) == "stale: weights changed"
+
+
+def test_code_that_training_reaches(trainable: Path) -> None:
+    found = set(training_code(load_grid("toy"), JOB))
+    assert {"ilib.gan.train.train", "ilib.gan.train._Run", "ilib.gan.recipes.cnn.CNN", "ilib.networks.resnet.ResNet",
+            "ilib.data.pictures.crops", "ilib.degrade.add_noise", "ilib.gan.settings.Settings"} <= found  # fmt: skip
+    outside = ("ilib.gan.progress", "ilib.gan.checkpoints", "ilib.data.folders", "ilib.classical", "ilib.errors")
+    assert not any(name.startswith(outside) for name in found)
+
+
+def test_rows_without_training_are_as_they_were(trainable: Path) -> None:
+    """Nothing of training is in the digests of a classical row."""
+    grid, job = load_grid("toy"), Job("toy", "wiener", "motion", "smoke")
+    assert set(digests(grid, job, trainable)) == {"settings", "code"}
+    assert "train" not in settings_of(grid, job)
+    assert with_weights(grid, job) is grid
+    assert with_weights(grid, JOB).row("cnn").parameters == {"weights": "toy--cnn--motion--smoke--s0"}
+    assert digests(with_weights(grid, JOB), JOB, trainable) == digests(grid, JOB, trainable)
+
+
+def test_wanted_trainings(trainable: Path) -> None:
+    assert [t.job.column for t in wanted_trainings("smoke", trainable)] == ["gaussian", "motion"]
+    assert [(t.why, t.minutes) for t in wanted_trainings("cpu", trainable)] == [("missing", 2)] * 4
+    trained(trainable)
+    assert [t.job.column for t in wanted_trainings("smoke", trainable, ["toy"])] == ["gaussian"]
+    up_to_date(trainable, JOB)
+    (trainable / weights_path(JOB)).unlink()
+    assert [t.job.column for t in wanted_trainings("smoke", trainable)] == ["gaussian"], "its row is up to date"
+
+
+# ---- training from the command line, papermill and Snakemake
+
+
+def test_command_trains_and_says_what_is_wrong(trainable: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = [*JOB[:4]]
+    assert main([*words, "--minutes", "0"]) == 1
+    assert "stopped at step 10; give the same command again" in capsys.readouterr().err
+    checkpoint = trainable / "checkpoints" / f"{JOB.weights}.pt"
+    assert checkpoint.exists()
+    assert main(words) == 0
+    assert not checkpoint.exists(), "the weights are kept"
+    entry = load_weights(JOB.weights)[1]
+    assert (entry["steps"], entry["data"][0]["name"], entry["data"][0]["pictures"]) == (20, "embedded/train", 5)
+    assert why_untrained(load_grid("toy"), JOB, trainable) is None
+    assert main(["toy", "wiener", "motion", "smoke"]) == 1
+    assert "is not trained" in capsys.readouterr().err
+
+
+def test_papermill_trains_then_evaluates(trainable: Path) -> None:
+    done = papermill_train(trainable, **JOB._asdict(), output=weights_path(JOB))
+    assert done.returncode == 0, done.stderr
+    done = papermill(trainable, **JOB._asdict(), output=JOB.path)
+    assert done.returncode == 0, done.stderr
+    row = read_row(trainable / JOB.path)
+    entry = read_registry(trainable / WEIGHTS)[JOB.weights]
+    assert row.weights == {"name": JOB.weights, "sha256": entry["sha256"]}
+    assert row.train_seconds == entry["seconds"] > 0
+    assert why_wanted(load_grid("toy"), JOB, trainable) is None
+    assert str(trainable) not in (trainable / WEIGHTS / "registry.json").read_text(), "no path of this machine"
+
+
+def papermill_train(folder: Path, **parameters: object) -> subprocess.CompletedProcess[str]:
+    words = [word for name, value in parameters.items() for word in ("-p", name, str(value))]
+    return run([sys.executable, "-m", "papermill", "--no-progress-bar", TRAIN, "log.ipynb", *words], folder)
+
+
+def test_weights_of_a_trial_are_not_kept(trainable: Path) -> None:
+    grid, place = load_grid("toy"), trainable / weights_path(JOB)
+    plan = plan_training(grid, JOB, steps=5)
+    trial = train(plan.recipe, plan.pictures, plan.camera, plan.settings, Session(progress=False))
+    with pytest.raises(ValueError, match="stopped at step 5: only a training that is done as the grid says"):
+        keep_weights(grid, plan, trial, place)
+    with pytest.raises(ValueError, match="belong in toy--cnn--motion--smoke--s0.safetensors, not in other"):
+        keep_weights(grid, plan, replace(trial, step=20), trainable / "other.safetensors")
+    assert not (trainable / WEIGHTS).exists()
+
+
+def test_help_of_the_training_notebook() -> None:
+    printed = run([sys.executable, "-m", "papermill", "--help-notebook", TRAIN], ROOT).stdout
+    for name in ("table: str", "row: str", "profile: str", "seed: int", "output: str", "checkpoint: str", "steps: int"):
+        assert name in printed
+
+
+@pytest.fixture
+def sweep(workflow: Path) -> Path:  # noqa: F811
+    """The toy project with a row that is trained, and the Snakefile."""
+    (workflow / "notebooks/tables/toy.yaml").write_text(GRID)
+    shutil.copy(ROOT / TRAIN, workflow / TRAIN)
+    return workflow
+
+
+@snakemake
+def test_plan_trains_what_a_row_needs(sweep: Path) -> None:
+    row, weights = JOB.name, JOB.weights
+    assert planned(sweep, str(JOB.path)) == {row, weights}
+    trained(sweep)
+    assert planned(sweep, str(JOB.path)) == {row}
+    up_to_date(sweep, JOB)
+    assert planned(sweep, str(JOB.path)) == set()
+    os.utime(sweep / weights_path(JOB))
+    assert planned(sweep, str(JOB.path)) == set(), "dates do not matter"
+    toy("steps: 20", "steps: 30")
+    assert planned(sweep, str(JOB.path)) == {row, weights}
+    status, printed = plan(sweep, "-n", str(weights_path(JOB._replace(row="wiener"))))
+    assert status != 0
+    assert "row wiener of toy is not trained; choose one of cnn" in printed
+
+
+@snakemake
+def test_killed_training_is_finished_by_the_next_run(sweep: Path) -> None:
+    toy("steps: 20", "steps: 600")
+    words = [sys.executable, "-m", "snakemake", "--cores", "1", str(weights_path(JOB))]
+    process = subprocess.Popen(words, cwd=sweep, start_new_session=True, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL, env=os.environ | {"PYTHONPATH": str(ROOT)})  # fmt: skip
+    checkpoint = sweep / "checkpoints" / f"{JOB.weights}.pt"
+    while not checkpoint.exists() and process.poll() is None:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (sweep / weights_path(JOB)).exists()
+    reached = torch.load(checkpoint)["state"]["step"]
+    assert 0 < reached < 600
+    assert plan(sweep, "--unlock")[0] == 0
+    status, printed = plan(sweep, str(weights_path(JOB)))
+    assert status == 0, printed
+    assert load_weights(JOB.weights, sweep / WEIGHTS)[1]["steps"] == 600
+    log = json.loads((sweep / f"results/logs/toy/{JOB.name}.train.ipynb").read_text())
+    steps = [int(n) for n in re.findall(r"(\d+)/600", json.dumps(log))]
+    assert min(steps) >= reached, "it went on from the checkpoint"
+
+
+# ---- what is committed
+
+
+def test_weights_of_the_book_are_those_of_the_registry() -> None:
+    """Each file is registered, whole, small and built from data whose terms are named; nothing is registered twice."""
+    entries, files = read_registry(ROOT / WEIGHTS), {p.stem: p for p in (ROOT / WEIGHTS).glob("*.safetensors")}
+    assert files.keys() <= entries.keys()
+    for name, path in files.items():
+        network, entry = load_weights(name, ROOT / WEIGHTS)  # checks the sha256
+        assert path.stat().st_size == entry["bytes"]
+        assert all(set(data) >= {"name", "sha256", "terms"} for data in entry["data"])
+        y = torch.rand(1, 3, 40, 40)
+        assert network(y).isfinite().all()
+        assert "smoke" not in name or entry["bytes"] < 1_000_000
+    assert files
