@@ -110,8 +110,17 @@ def test_slots_are_filled_in_order_of_value() -> None:
     assert [slot.name for slot in slots] == ["slot_1", "slot_2", "slot_3"]
 
 
-def test_slot_runs_with_torch_and_numpy_alone(project: Path, tmp_path: Path) -> None:  # noqa: F811
-    """From the queue to the merged rows, on a machine on which the packages of ABSENT cannot be imported."""
+def test_slot_runs_with_torch_and_numpy_alone(
+    project: Path,  # noqa: F811
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """From the queue to the merged rows, on a machine on which the packages of ABSENT cannot be imported.
+
+    One row fails there: it is named, and the others come back.
+    """
+    broken = "  broken: {label: broken, method: ilib.classical.winer, minutes: {smoke: 1}}\nprofiles:"
+    (project / "notebooks/tables/toy.yaml").write_text(TOY.replace("profiles:", broken))
     assert main(["queue", "--profile", "smoke", "--slots"]) == 0
     elsewhere, out = tmp_path / "elsewhere", tmp_path / "out"
     elsewhere.mkdir()
@@ -121,14 +130,16 @@ def test_slot_runs_with_torch_and_numpy_alone(project: Path, tmp_path: Path) -> 
     environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "ILIB_DATA")}
     words = [sys.executable, "-P", "-c", f"{bare}; runpy.run_path(sys.argv[0], run_name='__main__')"]
     done = subprocess.run(words, cwd=elsewhere, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count(": done in") == 4
-    files = list(out.iterdir())
-    assert [f.name for f in files] == ["slot_1.4.1of1.tar.gz"]
+    assert done.returncode == 1, done.stderr
+    assert done.stdout.count(": done in") == 4, done.stderr
+    assert done.stdout.count(": failed in") == 2
+    assert [file.name for file in out.iterdir()] == ["slot_1.6.1of1.tar.gz"], "one file, renewed after every step"
     again = subprocess.run(words, cwd=elsewhere, env=environment, capture_output=True, text=True)
     assert again.stdout.count("finished in an earlier run") == 4
     assert main(["import", str(out)]) == 0
-    assert wanted_tasks("smoke", project, look_at_data=True) == []
+    printed = capsys.readouterr().out
+    assert "failed on the machine: toy/broken--motion--smoke--s0: ValueError: the grid names ilib.classical.winer" in printed
+    assert {task.job.row for task in wanted_tasks("smoke", project, look_at_data=True)} == {"broken"}
     assert read_row(project / JOB.path).mean("psnr") > 20
     assert main(["import", str(out)]) == 0
 

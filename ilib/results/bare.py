@@ -144,9 +144,12 @@ def run_slot(folder: str | Path, out: Path, pictures: Path, resume: Path, minute
 def take_up(project: Path, resume: Path, name: str) -> None:
     """Unpack what an earlier run of this slot left behind: finished rows, checkpoints of unfinished training."""
     content = b"".join(path.read_bytes() for path in sorted(resume.glob(f"{name}.*.tar.gz")))
-    if content:
+    try:
         with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
             archive.extractall(project, filter="data")
+    except (tarfile.TarError, EOFError, OSError) as error:
+        if content:
+            print(f"what an earlier run left cannot be read, every step runs anew: {error}", flush=True)
 
 
 def _run_step(step: dict[str, Any], errors: dict[str, str]) -> None:

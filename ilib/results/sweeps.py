@@ -15,13 +15,13 @@ import itertools
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from .digests import source_of
 from .grids import AVERAGE, Grid, _check_keys, _choose, _mapping, _profile, load_grid, read_yaml, table_ids
-from .project import SWEEPS, project_folder
+from .project import GRIDS, SWEEPS, project_folder
 from .rows import Job, Row, check_identifier, read_row
 
 SETTINGS = ("noise", "bits", "data.name", "data.size", "data.how", "data.n", "kernel.NAME", "method.NAME")
@@ -40,6 +40,10 @@ class Sweep:
 
     def points(self) -> dict[str, Point]:
         """Return every combination of values under the id of its table, as noise_motion_0p01."""
+        return self._points
+
+    @cached_property
+    def _points(self) -> dict[str, Point]:
         every = [dict(zip(self.vary, values, strict=True)) for values in itertools.product(*self.vary.values())]
         return {"_".join([self.name, *map(word_of, point.values())]): point for point in every}
 
@@ -81,6 +85,13 @@ def sweep_ids(root: Path | None = None) -> list[str]:
 def load_sweep(name: str, root: str | Path | None = None) -> Sweep:
     """Load and check a sweep.  ValueError that names the file, what is wrong and what is allowed."""
     root = Path(root) if root is not None else project_folder()
+    files = [path for part in (SWEEPS, GRIDS) for path in sorted((root / part).glob("*.yaml"))]
+    return _loaded(name, root, tuple((path, path.stat().st_mtime_ns) for path in files))
+
+
+@cache
+def _loaded(name: str, root: Path, files: tuple[tuple[Path, int], ...]) -> Sweep:
+    """Load a sweep once for as long as no grid and no sweep changes, since each of its points asks for it."""
     _choose(dict.fromkeys(sweep_ids(root)), name, "sweep")
     return read_yaml(root / SWEEPS / f"{name}.yaml", partial(parse_sweep, name, root=root))
 
