@@ -354,7 +354,7 @@ def test_plan_trains_what_a_row_needs(sweep: Path) -> None:
 
 @snakemake
 def test_killed_training_is_finished_by_the_next_run(sweep: Path) -> None:
-    toy("steps: 20", "steps: 600")
+    toy("steps: 20", "steps: 200")
     words = [sys.executable, "-m", "snakemake", "--cores", "1", str(weights_path(JOB))]
     process = subprocess.Popen(words, cwd=sweep, start_new_session=True, stdout=subprocess.DEVNULL,
                                stderr=subprocess.DEVNULL, env=os.environ | {"PYTHONPATH": str(ROOT)})  # fmt: skip
@@ -365,13 +365,13 @@ def test_killed_training_is_finished_by_the_next_run(sweep: Path) -> None:
     process.wait()
     assert not (sweep / weights_path(JOB)).exists()
     reached = torch.load(checkpoint)["state"]["step"]
-    assert 0 < reached < 600
+    assert 0 < reached < 200
     assert plan(sweep, "--unlock")[0] == 0
     status, printed = plan(sweep, str(weights_path(JOB)))
     assert status == 0, printed
-    assert load_weights(JOB.weights, sweep / WEIGHTS)[1]["steps"] == 600
+    assert load_weights(JOB.weights, sweep / WEIGHTS)[1]["steps"] == 200
     log = json.loads((sweep / f"results/logs/toy/{JOB.name}.train.ipynb").read_text())
-    steps = [int(n) for n in re.findall(r"(\d+)/600", json.dumps(log))]
+    steps = [int(n) for n in re.findall(r"(\d+)/200", json.dumps(log))]
     assert min(steps) >= reached, "it went on from the checkpoint"
 
 
