@@ -79,7 +79,7 @@ def notebook(*cells: tuple[str, str]) -> str:
 
 def test_notebook_runs_as_a_script(tmp_path: Path) -> None:
     path, log, out = tmp_path / "a.ipynb", tmp_path / "logs/a.ipynb", tmp_path / "out"
-    cells = [("colab", "1 / 0"), ("parameters", "n: int = 1\nout: str = ''"), ("report", "import nothing_here")]
+    cells = [("injected-parameters", "1 / 0"), ("parameters", "n: int = 1\nout: str = ''"), ("report", "import nothing_here")]
     cells += [("", "print('n is', n)"), ("", "open(out, 'w').write(str(n + 1))")]
     path.write_text(notebook(*cells))
     run_notebook(str(path), {"n": 41, "out": str(out)}, log)
