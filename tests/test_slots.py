@@ -79,14 +79,14 @@ def notebook(*cells: tuple[str, str]) -> str:
 
 def test_notebook_runs_as_a_script(tmp_path: Path) -> None:
     path, log, out = tmp_path / "a.ipynb", tmp_path / "logs/a.ipynb", tmp_path / "out"
-    cells = [("injected-parameters", "1 / 0"), ("parameters", "n: int = 1\nout: str = ''"), ("report", "import nothing")]
+    cells = [("injected-parameters", "1 / 0"), ("parameters", "n: int = 1\nout: str = ''"), ("report", "import no")]
     cells += [("", "print('n is', n)"), ("", "open(out, 'w').write(str(n + 1))")]
     path.write_text(notebook(*cells))
     run_notebook(str(path), {"n": 41, "out": str(out)}, log)
     assert out.read_text() == "42"
     printed = ["".join(o["text"] for o in cell["outputs"]) for cell in json.loads(log.read_text())["cells"]]
     assert printed[2:4] == [
-        "not shown on this machine: ModuleNotFoundError: No module named 'nothing'\n",
+        "not shown on this machine: ModuleNotFoundError: No module named 'no'\n",
         "n is 41\n",
     ]
     with pytest.raises(ValueError, match="no parameter m"):
