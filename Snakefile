@@ -83,7 +83,8 @@ def weights_of_row(wildcards):
 
 def no_such_table(wildcards):
     sweeps = f"; or one of the sweeps {', '.join(SWEEPS)}" if SWEEPS else ""
-    raise ValueError(f"there is no table {wildcards.unknown!r}; choose one of {', '.join(TABLES)}, or all of them: all{sweeps}")
+    known = f"{', '.join(TABLES)}, or all of them: all{sweeps}"
+    raise ValueError(f"there is no table {wildcards.unknown!r}; choose one of {known}")
 
 
 def expected(wildcards):
@@ -198,7 +199,7 @@ rule weights:
         mem_mb=8000,
         runtime=training_minutes,
     shell:
-        ONE_THREAD + " " + PYTHON + " -m papermill --no-progress-bar --log-level WARNING"
+        ONE_THREAD + " " + PYTHON + " tools/run.py"
         " notebooks/runs/train.ipynb {log} -p table {wildcards.table} -p row {wildcards.row}"
         " -p column {wildcards.column} -p profile {wildcards.profile} -p seed {wildcards.seed} -p output {output}"
 

@@ -26,8 +26,9 @@ from ilib.results.__main__ import main
 from ilib.results.bare import bundle, run_notebook, structural_similarity
 from ilib.results.digests import digests
 from ilib.results.merge import merge
+from ilib.results.project import EVALUATE
 from ilib.results.queue import Task, wanted_tasks
-from ilib.results.slots import slots_of, with_data, write_slots
+from ilib.results.slots import data_of, slots_of, steps_of, with_data, with_training, write_slots
 
 ROOT = Path(__file__).resolve().parents[1]
 ABSENT = ("yaml", "PIL", "skimage", "scipy", "matplotlib", "pandas", "IPython", "papermill", "pooch", "tqdm")
@@ -78,14 +79,14 @@ def notebook(*cells: tuple[str, str]) -> str:
 
 def test_notebook_runs_as_a_script(tmp_path: Path) -> None:
     path, log, out = tmp_path / "a.ipynb", tmp_path / "logs/a.ipynb", tmp_path / "out"
-    cells = [("colab", "1 / 0"), ("parameters", "n: int = 1\nout: str = ''"), ("report", "import nothing_here")]
+    cells = [("injected-parameters", "1 / 0"), ("parameters", "n: int = 1\nout: str = ''"), ("report", "import no")]
     cells += [("", "print('n is', n)"), ("", "open(out, 'w').write(str(n + 1))")]
     path.write_text(notebook(*cells))
     run_notebook(str(path), {"n": 41, "out": str(out)}, log)
     assert out.read_text() == "42"
     printed = ["".join(o["text"] for o in cell["outputs"]) for cell in json.loads(log.read_text())["cells"]]
     assert printed[2:4] == [
-        "not shown on this machine: ModuleNotFoundError: No module named 'nothing_here'\n",
+        "not shown on this machine: ModuleNotFoundError: No module named 'no'\n",
         "n is 41\n",
     ]
     with pytest.raises(ValueError, match="no parameter m"):
@@ -138,7 +139,7 @@ def test_slot_runs_with_torch_and_numpy_alone(
     assert again.stdout.count("finished in an earlier run") == 4
     assert main(["import", str(out)]) == 0
     printed = capsys.readouterr().out
-    assert "failed on the machine: toy/broken--motion--smoke--s0: ValueError: the grid names ilib.classical.winer" in printed
+    assert "failed on the machine: toy/broken--motion--smoke--s0: ValueError: the grid names" in printed
     assert {task.job.row for task in wanted_tasks("smoke", project, look_at_data=True)} == {"broken"}
     assert read_row(project / JOB.path).mean("psnr") > 20
     assert main(["import", str(out)]) == 0
@@ -156,6 +157,7 @@ def test_slots_without_data_and_too_large(project: Path, tmp_path: Path, monkeyp
     monkeypatch.setattr("ilib.results.slots.LARGEST", 1000)
     with pytest.raises(ValueError, match="choose fewer tables"):
         write_slots(slots_of(tasks), project, tmp_path / "slots")
+    monkeypatch.setattr("ilib.results.slots.LARGEST", 2**20)
     assert main(["pack", "--profile", "smoke"]) == 0
     path = packed_path(project / "slots/smoke/pictures", load_grid("toy").profile("smoke").data)
     assert path.is_file()
@@ -332,3 +334,14 @@ def test_killed_import_is_finished_by_the_next(project: Path, tmp_path: Path) ->
         "nothing is written again"
     )
     assert sorted(p.name for p in folder.iterdir()) == sorted(job.path.name for job in jobs)
+
+
+def test_training_comes_before_its_row() -> None:
+    """Weights that are missing are trained in the slot of their row, on pictures that are packed with it."""
+    job = Job("mbdgan_1", "cnn", "motion", "gpu")
+    task = with_training(Task(job, "missing", 0.5, True), ROOT)
+    training, row = steps_of(task, ROOT)
+    assert (training["notebook"], row["notebook"]) == ("notebooks/runs/train.ipynb", EVALUATE)
+    assert training["done"] == training["parameters"]["output"] == f"data/weights/{job.weights}.safetensors"
+    assert task.minutes == training["minutes"] + 0.5 == training["minutes"] + row["minutes"]
+    assert {"name": "cid22", "how": None} in data_of(task, ROOT)

@@ -25,7 +25,7 @@ SECONDS_BETWEEN_ARCHIVES = 60.0
 PART = 15 * 2**20  # bytes of one file of the output; eight of 16 MiB come back from a borrowed machine
 PARTS = 4
 LEFT_BEHIND = ("results/**/*.json", "data/weights/*", "results/logs/**/*.ipynb", "checkpoints/**/*")  # may go: last
-NOT_RUN = {"colab", "parameters", "injected-parameters"}
+NOT_RUN = {"injected-parameters"}  # cells for Colab do nothing elsewhere
 
 
 class Absent(Exception):

@@ -13,16 +13,18 @@ import json
 import textwrap
 import zipfile
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import ilib
 
 from ..files import write_text
+from .digests import train_block
 from .grids import load_grid, read_yaml
-from .project import COMMIT, EVALUATE, GRIDS, SWEEPS
+from .project import COMMIT, EVALUATE, GRIDS, SWEEPS, TRAIN
 from .queue import Task, log_path
+from .trained import training_log, weights_path, why_untrained
 
 MINUTES = 10.0  # of one slot
 START = 0.75  # of which the machine's Python needs for unpacking and loading PyTorch
@@ -37,7 +39,9 @@ SCRIPT = '''\
 
 {steps}
 
-Beside it lies the folder pictures/. Merge what FOLDER then holds with: python -m ilib.results import FOLDER
+Beside it lie the folder pictures/ and, where networks are trained or loaded and the machine lacks them, wheels/ with
+those of safetensors, accelerate, tqdm and what they need (pip download).
+Merge what FOLDER then holds with: python -m ilib.results import FOLDER
 """
 
 import argparse, base64, io, os, sys, tempfile, zipfile
@@ -56,6 +60,9 @@ if __name__ == "__main__":
     out, pictures = Path(asked.out).resolve(), Path(asked.pictures).resolve()
     with tempfile.TemporaryDirectory() as folder:
         zipfile.ZipFile(io.BytesIO(base64.b64decode(PROJECT))).extractall(folder)
+        for wheel in sorted(Path(__file__).resolve().parent.glob("wheels/*.whl")):
+            zipfile.ZipFile(wheel).extractall(Path(folder, "site"))
+        sys.path.append(str(Path(folder, "site")))
         sys.path.insert(0, folder)
         from bare import run_slot
 
@@ -92,16 +99,39 @@ def slots_of(tasks: Iterable[Task], minutes: float = MINUTES) -> list[Slot]:
     return slots
 
 
-def steps_of(task: Task) -> list[dict[str, Any]]:
-    """Return what a slot runs for a task: notebook, parameters, log, and the file that says it is done."""
-    parameters = task.job._asdict() | {"output": task.job.path.as_posix()}
-    return [{"name": f"{task.job.table}/{task.job.name}", "notebook": EVALUATE, "parameters": parameters,
-             "minutes": minutes_of(task), "log": log_path(task.job), "done": task.job.path.as_posix()}]  # fmt: skip
+def steps_of(task: Task, root: Path) -> list[dict[str, Any]]:
+    """Return what a slot runs for a task: the training of its weights where they are missing or stale, then the row.
+
+    Each step: notebook, parameters, minutes, log, and the file that says it is done.
+    """
+    grid = load_grid(task.job.table, root)
+    row = {"name": f"{task.job.table}/{task.job.name}", "notebook": EVALUATE, "log": log_path(task.job),
+           "parameters": task.job._asdict() | {"output": task.job.path.as_posix()},
+           "minutes": minutes_of(task), "done": task.job.path.as_posix()}  # fmt: skip
+    if why_untrained(grid, task.job, root) is None:
+        return [row]
+    weights, minutes = weights_path(task.job).as_posix(), train_block(grid, task.job)[1].minutes
+    training = {"name": weights, "notebook": TRAIN, "log": training_log(task.job), "minutes": minutes, "done": weights,
+                "parameters": task.job._asdict() | {"output": weights}}  # fmt: skip
+    return [training, row | {"minutes": max(0.0, minutes_of(task) - minutes)}]
+
+
+def with_training(task: Task, root: Path) -> Task:
+    """Add the minutes of the training that a task needs first."""
+    grid = load_grid(task.job.table, root)
+    if why_untrained(grid, task.job, root) is None:
+        return task
+    return replace(task, minutes=minutes_of(task) + train_block(grid, task.job)[1].minutes)
 
 
 def data_of(task: Task, root: Path) -> list[dict[str, Any]]:
     """Return what a task loads, as the words of `ilib.data.load`."""
-    return [load_grid(task.job.table, root).profile(task.job.profile).data]
+    grid = load_grid(task.job.table, root)
+    tested = [grid.profile(task.job.profile).data]
+    if why_untrained(grid, task.job, root) is None:
+        return tested
+    blocks = train_block(grid, task.job)[1].data
+    return tested + [{"how": None, **block} for block in blocks if block["name"] != "dead_leaves"]
 
 
 def pack_pictures(tasks: Iterable[Task], root: Path, folder: Path) -> dict[Path, str]:
@@ -115,8 +145,11 @@ def pack_pictures(tasks: Iterable[Task], root: Path, folder: Path) -> dict[Path,
         if path in states:
             continue
         try:
-            write_packed(load(**words), folder, words)
+            size = write_packed(load(**words), folder, words).stat().st_size
             states[path] = ""
+            if size > LARGEST:
+                path.unlink()
+                states[path] = f"{words['name']}: {size / 2**20:.0f} MiB packed are too many; give it an n or a size"
         except FileNotFoundError as error:
             states[path] = str(error)
     return states
@@ -126,7 +159,7 @@ def with_data(tasks: Iterable[Task], root: Path, folder: Path) -> tuple[list[Tas
     """Pack the pictures of tasks.  -> the tasks whose pictures are there, and why the others have to wait."""
     from ..data.packed import packed_path
 
-    tasks = list(tasks)
+    tasks = [with_training(task, root) for task in tasks]
     states = pack_pictures(tasks, root, folder)
     why = {task: "; ".join(filter(None, (states[packed_path(folder, words)] for words in data_of(task, root))))
            for task in tasks}  # fmt: skip
@@ -154,7 +187,7 @@ def write_slots(slots: Iterable[Slot], root: Path, folder: Path, minutes: float 
 
 def zipped_project(root: Path, slot: Slot, commit: str) -> bytes:
     """Zip what a slot needs: ilib, the notebooks that run, the grids and sweeps as JSON, weights, the steps."""
-    steps = [step for task in slot.tasks for step in steps_of(task)]
+    steps = [step for task in slot.tasks for step in steps_of(task, root)]
     about = {"name": slot.name, "commit": commit, "ilib": ilib.__version__, "steps": steps}
     bare = (PACKAGE / "results/bare.py").read_text("utf-8")  # apart: ilib cannot be imported before its stand-ins
     files = {COMMIT: commit, "slot.json": json.dumps(about, indent=1), "bare.py": bare}
