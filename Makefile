@@ -65,7 +65,7 @@ unlock: $(STAMP)  ## remove the lock that a killed `make tables` leaves
 queue: $(STAMP)  ## list the rows without a result: PROFILE=smoke; PROFILE=gpu writes scripts for a GPU
 	$(BIN)/python -m ilib.results queue --profile $(PROFILE) $(if $(filter gpu,$(PROFILE)),--slots)
 
-benchmark: $(STAMP)  ## measure the blur operator against its peers and store the figures in benchmarks/
+benchmark: $(STAMP)  ## measure the blur operator against its peers and store the figures in results/benchmarks/
 	$(BIN)/python -m benchmarks.blur
 
 lint: $(STAMP)  ## check the style of code and notebooks
