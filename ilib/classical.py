@@ -144,7 +144,7 @@ def hyper_laplacian(
     """Minimise weight/2 ||A x - y||^2 + sum |D x|^alpha, weight = scale / noise^2, by half-quadratic splitting.
 
     Krishnan and Fergus (2009): w takes the place of D x, a look-up table gives w and an FFT gives x, while the
-    weight beta of ||D x - w||^2 / 2 rises from 1 by factors of 2 sqrt(2), as long as it stays below 256, as theirs does.
+    weight beta of ||D x - w||^2 / 2 rises from 1 by factors of 2 sqrt(2) while it is below 256, as theirs does.
     """
     _check(y, noise)
     weight, table, step = scale / noise**2, HyperLaplacianTable(alpha), _GradientStep(y, A)
