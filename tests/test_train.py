@@ -19,7 +19,7 @@ from ilib.degrade import Measurement
 from ilib.gan.checkpoints import load_checkpoint, save_checkpoint
 from ilib.gan.recipes.cnn import CNN
 from ilib.gan.settings import Settings, settings_from
-from ilib.gan.train import Batch, Diverged, Session, central_crops, draw, measured, split_held_out, train
+from ilib.gan.train import Batch, Diverged, Session, central_crops, draw, measured, noise_levels, split_held_out, train
 from ilib.kernels import motion
 from ilib.networks import ResNet
 from ilib.operators import CircularBlur
@@ -51,6 +51,8 @@ def test_rate_is_constant_and_then_falls_to_zero() -> None:
         ({"betas": [0.9]}, "betas is .*two numbers"),
         ({"betas": [0.9, 1.0]}, "betas is 1.0"),
         ({"bf16": 1}, "bf16 is 1; it must be true or false"),
+        ({"noises": 0.1}, "noises is 0.1; it must be a list"),
+        ({"noises": [0.1, -1]}, "noises is -1"),
         ({"accumulate": 3}, "accumulate is 3, which does not divide the batch of 8"),
     ],
 )
@@ -71,12 +73,26 @@ def test_batch_is_a_function_of_seed_and_step() -> None:
         assert not torch.equal(getattr(first, name), getattr(next_, name))
         assert not torch.equal(getattr(first, name), getattr(other, name))
     assert first.x.shape == first.y.shape == (4, 3, 16, 16)
-    assert torch.equal(torch.cat([part.y for part in first.cut(2)]), first.y)
+    assert torch.equal(torch.cat([part.y for part in first.split(2)]), first.y)
+    rounding = replace(camera(), noise=0.0).sigma
+    assert torch.allclose(first.sigma, torch.tensor(camera().noise**2 + rounding**2).sqrt().expand(4, 1, 1, 1))
 
 
 def test_measured_is_the_cameras_measurement() -> None:
     x = load("embedded/train", size=32).x
-    assert torch.equal(measured(x, camera(), 5), replace(camera(), seed=5)(x))
+    noise = torch.full((len(x), 1, 1, 1), camera().noise)
+    assert torch.equal(measured(x, camera(), noise, 5).y, replace(camera(), seed=5)(x))
+
+
+def test_each_crop_has_its_own_noise_level() -> None:
+    settings = replace(TINY, batch=200, noises=(0.0, 0.02, 0.05))
+    batch = draw(load("embedded/train", size=32), replace(camera(), bits=None), settings, 0)
+    assert {round(float(s), 3) for s in batch.sigma} == set(settings.noises)
+    for x, y, sigma in zip(batch.x, batch.y, batch.sigma, strict=True):
+        added = (y - camera().operator(x[None])[0]).std()
+        assert float(added) == pytest.approx(float(sigma), rel=0.15, abs=1e-6)
+    in_turn = noise_levels(camera(), settings, torch.arange(4)).flatten()
+    assert torch.equal(in_turn, torch.tensor([0.0, 0.02, 0.05, 0.0]))
 
 
 def test_held_out_pictures_are_not_trained_on() -> None:
@@ -173,7 +189,7 @@ class Game:
         return {"critic": critic, "generator": ResNet(4, 1)}
 
     def losses(self, turn: str, networks: dict[str, nn.Module], batch: Batch) -> dict[str, Tensor]:
-        x_hat = networks["generator"](batch.y)
+        x_hat = networks["generator"](batch.y, batch.A, batch.sigma)
         if turn == "critic":
             return {"gap": networks["critic"](x_hat.detach()).mean() - networks["critic"](batch.x).mean()}
         assert not any(p.requires_grad for p in networks["critic"].parameters()), "it is fixed meanwhile"
@@ -257,4 +273,4 @@ def test_small_picture_is_named_even_if_it_is_held_out() -> None:
 def test_camera_without_noise_or_bits() -> None:
     plain = Measurement(camera().operator, bits=None)
     x = load("embedded/train", size=32).x
-    assert torch.equal(measured(x, plain, 0), plain.operator(x))
+    assert torch.equal(measured(x, plain, torch.zeros(len(x), 1, 1, 1), 0).y, plain.operator(x))

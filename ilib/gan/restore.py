@@ -17,13 +17,15 @@ def _loaded(weights: str, device: torch.device) -> nn.Module:
 
 
 @torch.no_grad()
-def generator(y: Tensor, A: LinearOperator, *, weights: str) -> Tensor:
-    """Restore by a trained generator, x_hat = y + G(y), which knows A only from its training.  -> (B, C, H, W) float32.
+def generator(y: Tensor, A: LinearOperator, *, weights: str, noise: float = 0.0) -> Tensor:
+    """Restore by a trained generator, x_hat = G(y, A, sigma); most know A only from their training.
 
-    weights: a name of data/weights.  On a GPU G runs in bfloat16; on the CPU in float32, the same on every machine.
+    y (B, C, H, W) -> (B, C, H, W) float32.  weights: a name of data/weights; noise: standard deviation of all that was
+    added to A x (one grey level is 1/255), for networks that want it.  On a GPU G runs in bfloat16; on the CPU in float32, the same on every machine.
     FileNotFoundError where they are not trained; ValueError for pictures that the network does not take.
     """
     check_measurement(y)
     net = _loaded(weights, y.device)
     with torch.autocast(y.device.type, torch.bfloat16, enabled=y.is_cuda):
-        return net(y.float().contiguous(memory_format=torch.channels_last)).float().contiguous()
+        sigma = torch.full((len(y), 1, 1, 1), noise, device=y.device)
+        return net(y.float().contiguous(memory_format=torch.channels_last), A, sigma).float().contiguous()

@@ -25,6 +25,8 @@ class Settings:
     held_out: int = 4  # pictures kept out of training, whose central crops give the PSNR shown
     evaluate_every: int = 100  # steps between two such figures
     checkpoint_every: float = 60.0  # seconds between two checkpoints
+    noises: tuple[float, ...] = ()  # noise levels, one drawn for each crop; none given: the camera's
+    compile: bool = False  # compile the generator: half a minute at the start, faster steps on a GPU
     seed: int = 0  # of the initial weights, the crops and the noise
 
     def __post_init__(self) -> None:
@@ -33,10 +35,11 @@ class Settings:
         _check_count("seed", self.seed, 0)
         for field, least, most in (("lr", 0, 1), ("decay", 0, 1), ("checkpoint_every", 0, math.inf)):
             _check_number(field, getattr(self, field), least, most)
-        for field in ("bf16", "channels_last"):
+        for field in ("bf16", "channels_last", "compile"):
             if not isinstance(getattr(self, field), bool):
                 raise TypeError(f"{field} is {getattr(self, field)!r}; it must be true or false")
         _check_betas(self.betas)
+        _check_noises(self.noises)
         if self.batch % self.accumulate:
             raise ValueError(f"accumulate is {self.accumulate}, which does not divide the batch of {self.batch}")
 
@@ -52,8 +55,8 @@ def settings_from(block: Mapping[str, Any], seed: int = 0) -> Settings:
     unknown = [name for name in block if name not in allowed]
     if unknown:
         raise ValueError(f"settings: {', '.join(map(str, unknown))} is unknown; choose among {', '.join(allowed)}")
-    betas = block.get("betas", Settings.betas)
-    return Settings(**{**block, "betas": tuple(betas) if isinstance(betas, list) else betas, "seed": seed})
+    lists = {name: tuple(value) for name, value in block.items() if isinstance(value, list)}  # YAML has no tuples
+    return Settings(**{**block, **lists, "seed": seed})
 
 
 def _check_count(name: str, value: Any, least: int) -> None:
@@ -64,6 +67,13 @@ def _check_count(name: str, value: Any, least: int) -> None:
 def _check_number(name: str, value: Any, least: float, most: float) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
         raise ValueError(f"{name} is {value!r}; it must be a number between {least:g} and {most:g}")
+
+
+def _check_noises(noises: Any) -> None:
+    if not isinstance(noises, tuple):
+        raise TypeError(f"noises is {noises!r}; it must be a list of standard deviations, as [0, 0.01, 0.05]")
+    for noise in noises:
+        _check_number("noises", noise, 0, 1)
 
 
 def _check_betas(betas: Any) -> None:

@@ -21,7 +21,7 @@ from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
 from ..data.pictures import Pictures, crops, to_float
-from ..degrade import Measurement, add_noise, quantise
+from ..degrade import Measurement, quantise
 from ..files import sha256_of
 from ..metrics import psnr
 from ..operators import CircularBlur
@@ -31,7 +31,7 @@ from .settings import Settings
 
 LOOK = 10  # steps between two looks at the losses: a look waits for the device
 CHUNK = 16  # held-out pictures restored at once
-FREE = ("checkpoint_every", "evaluate_every")  # settings that do not change the weights
+FREE = ("checkpoint_every", "evaluate_every", "compile")  # settings that do not change the weights
 History = dict[str, list[Any]]  # term -> one figure a step; "psnr" -> pairs (step, dB)
 
 
@@ -43,26 +43,27 @@ class Diverged(RuntimeError):
 class Batch:
     """Sharp crops x and what the camera saw of them, y = A x + noise, each (B, C, H, W).
 
-    u (B, 1, 1, 1): a random number in [0, 1) for each crop, for recipes that draw (points between two pictures).
+    sigma (B, 1, 1, 1): standard deviation of all that was added to A x, rounding included; u (B, 1, 1, 1): a random
+    number in [0, 1) for each crop, for recipes that draw (points between two pictures).
     """
 
     x: Tensor
     y: Tensor
     A: CircularBlur
+    sigma: Tensor
     u: Tensor
 
-    def cut(self, n: int) -> list["Batch"]:
-        """Cut into n parts of equal size."""
-        size = len(self.x) // n
-        cuts = zip(self.x.split(size), self.y.split(size), self.u.split(size), strict=True)
-        return [Batch(x, y, self.A, u) for x, y, u in cuts]
+    def split(self, size: int) -> list["Batch"]:
+        """Cut into parts of a size."""
+        cuts = zip(*(part.split(size) for part in (self.x, self.y, self.sigma, self.u)), strict=True)
+        return [Batch(x, y, self.A, sigma, u) for x, y, sigma, u in cuts]
 
 
 class Recipe(Protocol):
     """What is trained: in every step each network has its turn, in the order in which `networks` names them."""
 
     def networks(self) -> dict[str, nn.Module]:
-        """Build the networks anew; the one called "generator" maps y to x_hat."""
+        """Build the networks anew; the one called "generator" maps (y, A, sigma) to x_hat."""
         ...
 
     def losses(self, turn: str, networks: Mapping[str, nn.Module], batch: Batch) -> dict[str, Tensor]:
@@ -141,10 +142,21 @@ def central_crops(pictures: Pictures, size: int) -> Tensor:
     return to_float(torch.stack(cut))
 
 
-def measured(x: Tensor, camera: Measurement, seed: int) -> Tensor:
-    """Measure as the camera does, with noise of its own, without its checks (they would wait for the device)."""
-    y = add_noise(camera.operator(x), camera.noise, seed)
-    return y if camera.bits is None else quantise(y, camera.bits)
+def measured(x: Tensor, camera: Measurement, noise: Tensor, seed: int) -> Batch:
+    """Measure crops as the camera does, with noise (B, 1, 1, 1) in place of its own, drawn on the device of x; without
+    the camera's checks, which would wait for the device."""
+    w = torch.randn(x.shape, generator=torch.Generator(x.device).manual_seed(seed), device=x.device)
+    y = camera.operator(x) + noise * w
+    rounding = replace(camera, noise=0.0).sigma
+    u = _sent(torch.rand(len(x), 1, 1, 1, generator=torch.Generator().manual_seed(seed + 1)), x.device)
+    return Batch(x, y if camera.bits is None else quantise(y, camera.bits), camera.operator,
+                 (noise**2 + rounding**2).sqrt(), u)  # fmt: skip
+
+
+def noise_levels(camera: Measurement, settings: Settings, order: Tensor) -> Tensor:
+    """Choose among the settings' noise levels, the camera's where they give none.  order (B,) -> (B, 1, 1, 1)."""
+    levels = torch.tensor(settings.noises or (camera.noise,))
+    return levels[order % len(levels)].reshape(-1, 1, 1, 1)
 
 
 def _sent(x: Tensor, device: torch.device) -> Tensor:
@@ -156,10 +168,10 @@ def draw(pictures: Pictures, camera: Measurement, settings: Settings, t: int) ->
     """Draw batch t, a function of (seed, t) alone, on the device of the camera's kernel."""
     seeds = [int(s) for s in np.random.SeedSequence([settings.seed, t]).generate_state(3)]
     x = _sent(crops(pictures, settings.crop, settings.batch, seeds[0]), camera.operator.device)
-    u = _sent(torch.rand(settings.batch, 1, 1, 1, generator=torch.Generator().manual_seed(seeds[2])), x.device)
-    y = measured(x, camera, seeds[1])
+    order = torch.randint(2**31, (settings.batch,), generator=torch.Generator().manual_seed(seeds[2]))
+    batch = measured(x, camera, _sent(noise_levels(camera, settings, order), x.device), seeds[1])
     layout = torch.channels_last if settings.channels_last else torch.contiguous_format
-    return Batch(x.contiguous(memory_format=layout), y.contiguous(memory_format=layout), camera.operator, u)
+    return replace(batch, x=batch.x.contiguous(memory_format=layout), y=batch.y.contiguous(memory_format=layout))
 
 
 def _accelerator(settings: Settings) -> Accelerator:
@@ -187,8 +199,9 @@ class _Run:
             "pictures": pictures.sha256, "noise": camera.noise, "bits": camera.bits,
             "kernel": sha256_of(camera.operator.kernel.cpu().numpy().tobytes())} | session.identity  # fmt: skip
         draw(pictures, self.camera, settings, 0)  # raises where the crops do not fit, before anything is built
-        self.x = central_crops(held_out, settings.crop).to(self.accelerator.device)
-        self.y = measured(self.x, self.camera, settings.seed)
+        x = central_crops(held_out, settings.crop).to(self.accelerator.device)
+        noise = noise_levels(camera, settings, torch.arange(len(x))).to(x.device)  # one level after the other
+        self.held_out = measured(x, self.camera, noise, settings.seed)
         self._build()
 
     def _check_parts(self) -> None:
@@ -210,6 +223,8 @@ class _Run:
                 for name, net in self.networks.items()}  # fmt: skip
         self.t, self.spent, self.history = 0, 0.0, {"psnr": []}
         self._resume(make)
+        if self.settings.compile:
+            self.networks["generator"].compile()
         self.prepared = {name: self.accelerator.prepare(net) for name, net in self.networks.items()}
         self.optimisers = {name: self.accelerator.prepare(optimiser) for name, optimiser in make.items()}
         self.pending: list[dict[str, Tensor]] = []
@@ -236,7 +251,8 @@ class _Run:
     def step(self) -> None:
         """Draw the batch of this step and give each network its turn."""
         processes, rank = self.accelerator.num_processes, self.accelerator.process_index
-        parts = draw(self.pictures, self.camera, self.settings, self.t).cut(processes * self.settings.accumulate)
+        share = self.settings.batch // (processes * self.settings.accumulate)
+        parts = draw(self.pictures, self.camera, self.settings, self.t).split(share)
         terms: dict[str, Tensor] = {}
         for turn in self.networks:
             terms |= self._turn(turn, parts[rank::processes])
@@ -253,7 +269,8 @@ class _Run:
         found: list[dict[str, Tensor]] = []
         for part in parts:
             with self.accelerator.accumulate(self.prepared[turn]):
-                terms = self.recipe.losses(turn, networks, part)
+                with self.accelerator.autocast():
+                    terms = self.recipe.losses(turn, networks, part)
                 self.accelerator.backward(sum(terms.values()))  # divided by the number of parts
                 optimiser.step()
                 optimiser.zero_grad()
@@ -286,9 +303,10 @@ class _Run:
         known = self.history["psnr"] and self.history["psnr"][-1][0] == self.t
         if due and not known and self.is_main:
             net = self.networks["generator"]
-            x_hat = torch.cat([net(y).float().clamp(0, 1) for y in self.y.split(CHUNK)])
+            parts = self.held_out.split(CHUNK)
+            x_hat = torch.cat([net(part.y, part.A, part.sigma).float().clamp(0, 1) for part in parts])
             self._check("the generator's pictures hold NaN or infinity", bool(x_hat.isfinite().all()), self.t)
-            self.history["psnr"].append([self.t, float(psnr(x_hat, self.x).mean())])
+            self.history["psnr"].append([self.t, float(psnr(x_hat, self.held_out.x).mean())])
 
     def latest(self) -> dict[str, float]:
         """Return the newest figure of every term, and the newest PSNR."""

@@ -18,4 +18,4 @@ class CNN:
         return {"generator": self.generator()}
 
     def losses(self, turn: str, networks: Mapping[str, nn.Module], batch: Batch) -> dict[str, Tensor]:
-        return {"l1": F.l1_loss(networks["generator"](batch.y), batch.x)}
+        return {"l1": F.l1_loss(networks["generator"](batch.y, batch.A, batch.sigma), batch.x)}

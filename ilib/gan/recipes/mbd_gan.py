@@ -1,0 +1,75 @@
+"""MBD-GAN: a generator, a critic that looks at what the camera would see of its pictures, and R between pictures."""
+
+from collections.abc import Callable, Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ...networks.patchgan import PatchGAN
+from ...networks.vgg import VGG
+from ..losses import between, gradient_penalty, mean_of_patches, perceptual_loss
+from ..train import Batch
+
+DOMAINS = ("measurement", "image")
+PLACES = ("between", "x_hat")
+
+
+class MBDGAN:
+    """Play min_G max_D of R(x_hat) + weight (D(A x) - D(A x_hat)), x_hat = G(y) (MBD-GAN, eqs. 10-16).
+
+    domain: "measurement", the critic sees A x and A x_hat (MBD-GAN); "image", it sees x and x_hat (DeblurGAN, with all
+    else equal).  R: features of eq. 15 ("vgg16", "vgg19", "random") or "l1".  weight: of the adversarial term in the
+    generator's turn, which the paper does not state.  rho: of the penalty (10); penalty_at: "between", random points
+    between the two pictures (Gulrajani et al.), or "x_hat", as eq. 16 has it.  ndf: features of the critic's first
+    layer (64).  window: R looks at this many central pixels a side (0: the whole crop), where time is short.
+    """
+
+    def __init__(self, generator: Callable[[], nn.Module], *, domain: str = "measurement", R: str = "vgg19",
+                 weight: float = 1.0, rho: float = 10.0, penalty_at: str = "between", ndf: int = 64,
+                 window: int = 0) -> None:  # fmt: skip
+        for name, value, allowed in (("domain", domain, DOMAINS), ("penalty_at", penalty_at, PLACES)):
+            if value not in allowed:
+                raise ValueError(f"{name} is {value!r}; choose one of {', '.join(allowed)}")
+        self.generator, self.critic = generator, lambda: PatchGAN(ndf)
+        self.domain, self.weight, self.rho, self.penalty_at, self.window = domain, weight, rho, penalty_at, window
+        self.features = None if R == "l1" else VGG(R)
+
+    def networks(self) -> dict[str, nn.Module]:
+        return {"critic": self.critic(), "generator": self.generator()}
+
+    def losses(self, turn: str, networks: Mapping[str, nn.Module], batch: Batch) -> dict[str, Tensor]:
+        G, D = networks["generator"], networks["critic"]
+        if turn == "generator":
+            return self.generator_losses(D, batch, G(batch.y, batch.A, batch.sigma))
+        with torch.no_grad():
+            x_hat = G(batch.y, batch.A, batch.sigma)
+        return self.critic_losses(D, batch, x_hat)
+
+    def critic_losses(self, D: nn.Module, batch: Batch, x_hat: Tensor) -> dict[str, Tensor]:
+        """WG(x, x_hat) = D(x_hat) - D(x) + rho (||grad D|| - 1)^2 (eq. 16), in the critic's domain."""
+        fake, real = self.seen(batch, x_hat).detach(), self.seen(batch, batch.x)
+        at = fake if self.penalty_at == "x_hat" else between(real, fake, batch.u)
+        on_fake, on_real = mean_of_patches(D, torch.cat((fake, real))).chunk(2)
+        return {"wasserstein": (on_fake - on_real).mean(), "penalty": self.rho * gradient_penalty(D, at)}
+
+    def generator_losses(self, D: nn.Module, batch: Batch, x_hat: Tensor) -> dict[str, Tensor]:
+        """R(x_hat) - weight D(A x_hat) (eqs. 13 and 16)."""
+        return {"R": self.regularisation(x_hat, batch.x),
+                "adversarial": -self.weight * mean_of_patches(D, self.seen(batch, x_hat)).mean()}  # fmt: skip
+
+    def seen(self, batch: Batch, x: Tensor) -> Tensor:
+        """What the critic looks at: A x in the measurement domain (the block of Fig. 1), else x itself."""
+        return batch.A(x.float()) if self.domain == "measurement" else x
+
+    def regularisation(self, x_hat: Tensor, x: Tensor) -> Tensor:
+        """R: the perceptual loss of eq. 15, or L1."""
+        x_hat, x = self._window(x_hat), self._window(x)
+        if self.features is None:
+            return F.l1_loss(x_hat, x)
+        return perceptual_loss(self.features.to(x.device), x_hat, x)
+
+    def _window(self, x: Tensor) -> Tensor:
+        size = self.window or max(x.shape[-2:])
+        top, left = (max(n - size, 0) // 2 for n in x.shape[-2:])
+        return x[..., top : top + size, left : left + size]
