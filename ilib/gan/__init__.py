@@ -3,7 +3,8 @@
     settings      how a run trains, and a clear error for a field that does not exist
     train         the loop: batches, steps, held-out pictures, checkpoints
     checkpoints   the state of a run, written whole or not at all
-    recipes/      what is minimised: cnn
+    losses        eqs. 15 and 16 of MBD-GAN
+    recipes/      what is minimised: cnn, mbd_gan
     registry      which weights there are, with their checksum and what they were trained on
     weights       save and load them
     restore       a method of the tables: y -> x_hat by a trained generator

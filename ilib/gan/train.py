@@ -219,7 +219,8 @@ class _Run:
         device, layout = self.accelerator.device, self.settings.channels_last
         for net in self.networks.values():
             net.to(device, memory_format=torch.channels_last if layout else torch.preserve_format)
-        make = {name: torch.optim.Adam(net.parameters(), lr=self.settings.lr, betas=self.settings.betas)
+        betas = tuple(map(float, self.settings.betas))  # Adam takes two of a kind
+        make = {name: torch.optim.Adam(net.parameters(), lr=self.settings.lr, betas=betas)
                 for name, net in self.networks.items()}  # fmt: skip
         self.t, self.spent, self.history = 0, 0.0, {"psnr": []}
         self._resume(make)

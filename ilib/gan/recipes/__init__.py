@@ -1,4 +1,5 @@
 """Recipes: what each network of a run minimises, one short file each.
 
-    cnn    a generator trained with L1, and nothing else
+    cnn        a generator trained with L1, and nothing else
+    mbd_gan    MBD-GAN, and DeblurGAN as the same game with the critic's block A left out
 """
