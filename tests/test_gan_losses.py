@@ -205,16 +205,16 @@ def test_penalty_at_x_hat_is_that_of_equation_16() -> None:
     assert torch.allclose(game.losses("critic", networks, batch)["penalty"], expected, rtol=1e-4)
 
 
-def test_window_is_the_middle() -> None:
+def test_window_is_somewhere_on_the_torus() -> None:
     batch = batch_of()
-    x_hat = batch.x.clone()
-    x_hat[..., 8:24, 8:24] = 0.0
-    inside = recipe(window=16).regularisation(x_hat, batch.x)
-    assert torch.allclose(inside, batch.x[..., 8:24, 8:24].abs().mean())
-    x_hat = batch.x.clone()
-    x_hat[..., :8, :] = 0.0
-    assert recipe(window=16).regularisation(x_hat, batch.x) == 0
-    assert recipe(window=99).regularisation(x_hat, batch.x) == recipe().regularisation(x_hat, batch.x) > 0
+    game, places = recipe(window=16), torch.arange(32.0).expand(4, 3, 32, 32)
+    for part in (replace(batch, u=u) for u in torch.rand(5, 4, 1, 1, 1)):
+        columns = game.windows(part, places)[0][0, 0, 0]
+        assert torch.equal((columns - columns[0]) % 32, torch.arange(16.0))
+    x_hat, x = game.windows(batch, batch.x)
+    assert x_hat.shape == (4, 3, 16, 16)
+    assert torch.equal(x_hat, x), "the same window of both"
+    assert recipe().windows(batch, batch.x)[0] is batch.x
 
 
 @pytest.mark.parametrize(("option", "value"), [("domain", "fourier"), ("penalty_at", "x"), ("R", "l2")])

@@ -21,8 +21,9 @@ def generator(y: Tensor, A: LinearOperator, *, weights: str, noise: float = 0.0)
     """Restore by a trained generator, x_hat = G(y, A, sigma); most know A only from their training.
 
     y (B, C, H, W) -> (B, C, H, W) float32.  weights: a name of data/weights; noise: standard deviation of all that was
-    added to A x (one grey level is 1/255), for networks that want it.  On a GPU G runs in bfloat16; on the CPU in float32, the same on every machine.
-    FileNotFoundError where they are not trained; ValueError for pictures that the network does not take.
+    added to A x (one grey level is 1/255), for networks that want it.  On a GPU G runs in bfloat16; on the CPU in
+    float32, the same on every machine.  FileNotFoundError where they are not trained; ValueError for pictures that the
+    network does not take.
     """
     check_measurement(y)
     net = _loaded(weights, y.device)

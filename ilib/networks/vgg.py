@@ -22,9 +22,9 @@ Layers = Iterable[tuple[Tensor, Tensor]]
 class VGG(nn.Module):
     """VGG_P of eq. 15: pictures in [0, 1] to the features after conv3_3 and its rectifier, before the third pooling.
 
-    x (B, 3, H, W) -> (B, 256, H // 4, W // 4).  kind: "vgg16" or "vgg19", trained on ImageNet (the layers are of the same
-    sizes in both), or "random", the same layers with fixed random weights, which serve a perceptual loss nearly as well
-    (Liu et al., Generic Perceptual Loss, CVPR 2021) and are always there.  Its weights are never trained.
+    x (B, 3, H, W) -> (B, 256, H // 4, W // 4).  kind: "vgg16" or "vgg19", trained on ImageNet (up to conv3_3 the layers
+    are of the same sizes in both), or "random", the same layers with fixed random weights, which serve a perceptual
+    loss nearly as well (Liu et al., Generic Perceptual Loss, CVPR 2021) and are always there.  They are never trained.
     FileNotFoundError where the weights are not on this machine, ValueError for another kind or number of channels.
     """
 
@@ -75,9 +75,9 @@ def _vgg16() -> Layers:
 def _vgg19() -> Layers:
     path = Path(torch.hub.get_dir()).parent / VGG19
     if not path.is_file():
-        raise FileNotFoundError(f"VGG-19's weights are looked for where torchvision keeps them, {VGG19} below TORCH_HOME, "
-                                "and are not there; `torchvision.models.vgg19(weights='DEFAULT')` fetches them, or use "
-                                "the features \"random\", which need no file")
+        raise FileNotFoundError(f"VGG-19's weights are looked for where torchvision keeps them ({VGG19} below "
+                                "TORCH_HOME) and are not there; `torchvision.models.vgg19(weights='DEFAULT')` fetches "
+                                "them, or use the features \"random\", which need no file")
     state = torch.load(path, map_location="cpu", weights_only=True)
     return [(state[f"features.{i}.weight"], state[f"features.{i}.bias"]) for i in (0, 2, 5, 7, 10, 12, 14)]
 

@@ -22,7 +22,8 @@ class MBDGAN:
     else equal).  R: features of eq. 15 ("vgg16", "vgg19", "random") or "l1".  weight: of the adversarial term in the
     generator's turn, which the paper does not state.  rho: of the penalty (10); penalty_at: "between", random points
     between the two pictures (Gulrajani et al.), or "x_hat", as eq. 16 has it.  ndf: features of the critic's first
-    layer (64).  window: R looks at this many central pixels a side (0: the whole crop), where time is short.
+    layer (64).  window: where time is short, R looks at one window of so many pixels a side in each step, anywhere on
+    the torus (0: the whole crop).
     """
 
     def __init__(self, generator: Callable[[], nn.Module], *, domain: str = "measurement", R: str = "vgg19",
@@ -55,7 +56,7 @@ class MBDGAN:
 
     def generator_losses(self, D: nn.Module, batch: Batch, x_hat: Tensor) -> dict[str, Tensor]:
         """R(x_hat) - weight D(A x_hat) (eqs. 13 and 16)."""
-        return {"R": self.regularisation(x_hat, batch.x),
+        return {"R": self.regularisation(*self.windows(batch, x_hat)),
                 "adversarial": -self.weight * mean_of_patches(D, self.seen(batch, x_hat)).mean()}  # fmt: skip
 
     def seen(self, batch: Batch, x: Tensor) -> Tensor:
@@ -64,12 +65,13 @@ class MBDGAN:
 
     def regularisation(self, x_hat: Tensor, x: Tensor) -> Tensor:
         """R: the perceptual loss of eq. 15, or L1."""
-        x_hat, x = self._window(x_hat), self._window(x)
         if self.features is None:
             return F.l1_loss(x_hat, x)
         return perceptual_loss(self.features.to(x.device), x_hat, x)
 
-    def _window(self, x: Tensor) -> Tensor:
-        size = self.window or max(x.shape[-2:])
-        top, left = (max(n - size, 0) // 2 for n in x.shape[-2:])
-        return x[..., top : top + size, left : left + size]
+    def windows(self, batch: Batch, x_hat: Tensor) -> tuple[Tensor, Tensor]:
+        """Cut the window that R looks at out of x_hat and x; every pixel is as likely as any other to be in it."""
+        if not self.window:
+            return x_hat, batch.x
+        shift = (batch.u.flatten()[:2] * x_hat.shape[-1]).long().tolist()
+        return tuple(p.roll(shift, (-2, -1))[..., : self.window, : self.window] for p in (x_hat, batch.x))
