@@ -27,7 +27,7 @@ def batch_of(seed: int = 0) -> Batch:
 
 
 def recipe(**options: object) -> MBDGAN:
-    return MBDGAN(partial(ResNet, 4, 1), **{"R": "l1", "ndf": 4, **options})
+    return MBDGAN(partial(ResNet, 4, 1), **{"R": {"l1": 1}, "ndf": 4, **options})
 
 
 # ---- the critic
@@ -184,7 +184,7 @@ def test_critic_looks_at_its_domain(domain: str) -> None:
 
 
 def test_terms_are_the_equations() -> None:
-    batch, game = batch_of(), recipe(weight=7.0, rho=3.0)
+    batch, game = batch_of(), recipe(weight=7.0)
     networks = game.networks()
     D = networks["critic"]
     x_hat = networks["generator"](batch.y)
@@ -192,9 +192,19 @@ def test_terms_are_the_equations() -> None:
     fake, real = (mean_of_patches(D, batch.A(p)).mean() for p in (x_hat, batch.x))
     at = batch.A(batch.x) + batch.u * (batch.A(x_hat.detach()) - batch.A(batch.x))
     assert torch.allclose(critic["wasserstein"], fake - real, atol=1e-6)
-    assert torch.allclose(critic["penalty"], 3 * gradient_penalty(D, at), rtol=1e-4)
+    assert torch.allclose(critic["penalty"], 10 * gradient_penalty(D, at), rtol=1e-4)
     assert torch.allclose(generator["adversarial"], -7 * fake, rtol=1e-5)
     assert torch.allclose(generator["R"], (x_hat - batch.x).abs().mean(), rtol=1e-5)
+
+
+def test_R_is_the_sum_of_its_terms() -> None:
+    batch = batch_of()
+    x_hat = (batch.x + 0.1 * torch.randn_like(batch.x)).clamp(0, 1)
+    l1, features = (recipe(R={kind: 1}).regularisation(x_hat, batch.x) for kind in ("l1", "random"))
+    assert torch.allclose(l1, (x_hat - batch.x).abs().mean())
+    assert torch.allclose(features, perceptual_loss(VGG(), x_hat, batch.x))
+    both = recipe(R={"l1": 2, "random": 0.5}).regularisation(x_hat, batch.x)
+    assert torch.allclose(both, 2 * l1 + 0.5 * features)
 
 
 def test_penalty_at_x_hat_is_that_of_equation_16() -> None:
@@ -217,9 +227,9 @@ def test_window_is_somewhere_on_the_torus() -> None:
     assert recipe().windows(batch, batch.x)[0] is batch.x
 
 
-@pytest.mark.parametrize(("option", "value"), [("domain", "fourier"), ("penalty_at", "x"), ("R", "l2")])
+@pytest.mark.parametrize(("option", "value"), [("domain", "fourier"), ("penalty_at", "x"), ("R", {"l2": 1})])
 def test_unknown_choices_are_named(option: str, value: str) -> None:
-    with pytest.raises(ValueError, match=f"'{value}'.*choose one of"):
+    with pytest.raises(ValueError, match=f"'{value if option != 'R' else 'l2'}'.*choose one of"):
         recipe(**{option: value})
 
 
@@ -228,7 +238,7 @@ def test_training_resumes_bitwise_with_critic_and_features(tmp_path: Path, bf16:
     pictures, settings = load("embedded/train", size=48), replace(SMALL, bf16=bf16, channels_last=bf16)
 
     def go(session: Session) -> dict[str, nn.Module]:
-        return train(recipe(R="random"), pictures, camera(), settings, session).networks
+        return train(recipe(R={"l1": 1, "random": 0.001}), pictures, camera(), settings, session).networks
 
     whole = go(Session(progress=False))
     for _ in range(2):
