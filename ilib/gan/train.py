@@ -44,7 +44,8 @@ class Batch:
     """Sharp crops x and what the camera saw of them, y = A x + noise, each (B, C, H, W).
 
     sigma (B, 1, 1, 1): standard deviation of all that was added to A x, rounding included; u (B, 1, 1, 1): a random
-    number in [0, 1) for each crop, for recipes that draw (points between two pictures).
+    number in [0, 1) for each crop, for recipes that draw (points between two pictures).  memo: what the turn of one
+    network leaves for the next.
     """
 
     x: Tensor
@@ -52,6 +53,7 @@ class Batch:
     A: CircularBlur
     sigma: Tensor
     u: Tensor
+    memo: dict[str, Tensor] = field(default_factory=dict)
 
     def split(self, size: int) -> list["Batch"]:
         """Cut into parts of a size."""

@@ -49,44 +49,39 @@ class ResNet(nn.Module):
     """x_hat = y + G(y): the generator of MBD-GAN (Fig. 2).  y (B, channels, H, W) -> (B, channels, H, W).
 
     width: features at full resolution (ngf, 64 in the paper), twice and four times as many below; blocks: residual
-    blocks (9); fold: G works on fold x fold pixels as channels (1 in the paper; 2 is three times as fast on a CPU).
-    It is blind: A and sigma are not looked at.  Sides that are no multiple of 4 fold are continued by reflection and
-    cut again.  ValueError for pictures of another number of channels or with a side under 8 fold pixels.
+    blocks (9).  It is blind: A and sigma are not looked at.  Sides that are no multiple of 4 are continued by
+    reflection and cut again.  ValueError for pictures of another number of channels or with a side under 8 pixels.
     """
 
-    def __init__(self, width: int = 64, blocks: int = 9, channels: int = 3, fold: int = 1) -> None:
+    def __init__(self, width: int = 64, blocks: int = 9, channels: int = 3) -> None:
         super().__init__()
-        if min(width, channels, fold) < 1 or blocks < 0:
-            raise ValueError(f"width {width}, blocks {blocks}, channels {channels}, fold {fold}: pass 1 or more "
-                             "(blocks: 0 or more)")
-        self.channels, self.fold = channels, fold
-        folded = channels * fold**2
-        last = nn.Conv2d(width, folded, 7)
+        if width < 1 or blocks < 0 or channels < 1:
+            raise ValueError(f"width {width}, blocks {blocks}, channels {channels}: pass 1 or more (blocks: 0 or more)")
+        self.channels = channels
+        last = nn.Conv2d(width, channels, 7)
         nn.init.zeros_(last.weight), nn.init.zeros_(last.bias)  # training starts at x_hat = y
-        self.G = nn.Sequential(  # H and W below are those of the folded picture
-            convolve(folded, width, 7),  # (B, w, H, W)
+        self.G = nn.Sequential(
+            convolve(channels, width, 7),  # (B, w, H, W)
             convolve(width, 2 * width, stride=2),  # (B, 2w, H/2, W/2)
             convolve(2 * width, 4 * width, stride=2),  # (B, 4w, H/4, W/4)
             *(Residual(4 * width) for _ in range(blocks)),
             enlarge(4 * width, 2 * width),  # (B, 2w, H/2, W/2)
             enlarge(2 * width, width),  # (B, w, H, W)
             nn.ReflectionPad2d(3),
-            last,  # (B, channels fold^2, H, W)
+            last,  # (B, channels, H, W)
         )
 
     def forward(self, y: Tensor, A: LinearOperator | None = None, sigma: Tensor | None = None) -> Tensor:
         self._check(y)
         h, w = y.shape[-2:]
-        right, below = -w % (STRIDE * self.fold), -h % (STRIDE * self.fold)
+        right, below = -w % STRIDE, -h % STRIDE
         inside = F.pad(y, (0, right, 0, below), mode="reflect") if right or below else y
-        G_y = F.pixel_shuffle(self.G(F.pixel_unshuffle(inside, self.fold)), self.fold)
-        return y + G_y[..., :h, :w].to(y.dtype)
+        return y + self.G(inside)[..., :h, :w].to(y.dtype)
 
     def _check(self, y: Tensor) -> None:
         check_batch(y, "y")
         if y.shape[1] != self.channels:
             raise ValueError(f"y has {y.shape[1]} channels but the network takes {self.channels}: give grey pictures "
                              "three equal channels, y.expand(-1, 3, -1, -1)")
-        smallest = SMALLEST * self.fold
-        if min(y.shape[-2:]) < smallest:
-            raise ValueError(f"y is {tuple(y.shape[-2:])} pixels; the network takes sides of {smallest} or more")
+        if min(y.shape[-2:]) < SMALLEST:
+            raise ValueError(f"y is {tuple(y.shape[-2:])} pixels; the network takes sides of {SMALLEST} or more")

@@ -24,9 +24,9 @@ class MBDGAN:
     domain: "measurement", the critic sees A x and A x_hat (MBD-GAN); "image", it sees x and x_hat (DeblurGAN, with all
     else equal).  R: a weight for each of its terms: the features of eq. 15 ("vgg16", "vgg19", "random") and "l1", the
     mean of |x_hat - x|; the paper has {"vgg19": 1}.  weight: of the adversarial term, which the paper does not state.
-    penalty_at: "between", random points between the two pictures (Gulrajani et al.), or "x_hat", as eq. 16 has it.  ndf:
-    features of the critic's first layer (64).  window: where time is short, R looks at one window of so many pixels a
-    side in each step, anywhere on the torus (0: the whole crop).
+    penalty_at: "between", random points between the two pictures (Gulrajani et al.), or "x_hat", as eq. 16 has it.
+    ndf: features of the critic's first layer (64).  window: where time is short, R looks at one window of so many
+    pixels a side in each step, anywhere on the torus (0: the whole crop).
     """
 
     def __init__(self, generator: Callable[[], nn.Module], *, domain: str = "measurement",
@@ -41,15 +41,15 @@ class MBDGAN:
         self.features = {kind: VGG(kind) for kind in R if kind != "l1"}
 
     def networks(self) -> dict[str, nn.Module]:
-        return {"critic": self.critic(), "generator": self.generator()}
+        return {"generator": self.generator(), "critic": self.critic()}
 
     def losses(self, turn: str, networks: Mapping[str, nn.Module], batch: Batch) -> dict[str, Tensor]:
-        G, D = networks["generator"], networks["critic"]
-        if turn == "generator":
-            return self.generator_losses(D, batch, G(batch.y, batch.A, batch.sigma))
-        with torch.no_grad():
-            x_hat = G(batch.y, batch.A, batch.sigma)
-        return self.critic_losses(D, batch, x_hat)
+        D = networks["critic"]
+        if turn == "critic":
+            return self.critic_losses(D, batch, batch.memo.pop("x_hat"))
+        x_hat = networks["generator"](batch.y, batch.A, batch.sigma)
+        batch.memo["x_hat"] = x_hat.detach()  # the critic is shown what the generator has just made
+        return self.generator_losses(D, batch, x_hat)
 
     def critic_losses(self, D: nn.Module, batch: Batch, x_hat: Tensor) -> dict[str, Tensor]:
         """WG(x, x_hat) = D(x_hat) - D(x) + rho (||grad D|| - 1)^2 (eq. 16), in the critic's domain."""
@@ -77,5 +77,5 @@ class MBDGAN:
         """Cut the window that R looks at out of x_hat and x; every pixel is as likely as any other to be in it."""
         if not self.window:
             return x_hat, batch.x
-        shift = (batch.u.flatten()[:2] * x_hat.shape[-1]).long().tolist()
+        shift = (batch.u.flatten()[[0, -1]] * x_hat.shape[-1]).long().tolist()
         return tuple(p.roll(shift, (-2, -1))[..., : self.window, : self.window] for p in (x_hat, batch.x))
