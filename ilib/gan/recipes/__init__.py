@@ -1,4 +1,6 @@
 """Recipes: what each network of a run minimises, one short file each.
 
-    cnn    a generator trained with L1, and nothing else
+    cnn     a generator trained with L1, and nothing else
+    fcnn    L1 on the gradients of every stage of FCNN, and on the picture
+    srn     squared errors at every scale of SRN
 """
