@@ -4,7 +4,7 @@
     train         the loop: batches, steps, held-out pictures, checkpoints
     checkpoints   the state of a run, written whole or not at all
     losses        eqs. 15 and 16 of MBD-GAN
-    recipes/      what is minimised: cnn, mbd_gan
+    recipes/      what is minimised: cnn, mbd_gan, fcnn, srn
     registry      which weights there are, with their checksum and what they were trained on
     weights       save and load them
     restore       a method of the tables: y -> x_hat by a trained generator

@@ -3,11 +3,15 @@
     resnet      encoder, residual blocks, decoder and a skip over all of them (MBD-GAN, Fig. 2)
     patchgan    the critic, one figure for every 70 x 70 patch (MBD-GAN, Fig. 3)
     vgg         features for the perceptual loss (MBD-GAN, eq. 15)
+    fcnn        deconvolutions guided by gradients that six layers have denoised (Zhang et al., 2017)
+    srn         one encoder-decoder at three scales, an LSTM between them (Tao et al., 2018)
 
 A generator is called as G(y, A, sigma) -> x_hat: what the camera saw (B, C, H, W), its operator, and the standard
 deviation of the noise (B, 1, 1, 1); one that is blind to A and sigma does not look at them.
 """
 
+from .fcnn import FCNN as FCNN
 from .patchgan import PatchGAN as PatchGAN
 from .resnet import ResNet as ResNet
+from .srn import SRN as SRN
 from .vgg import VGG as VGG

@@ -2,4 +2,6 @@
 
     cnn        a generator trained with L1, and nothing else
     mbd_gan    MBD-GAN, and DeblurGAN as the same game with the critic's block A left out
+    fcnn       L1 on the gradients of every stage of FCNN, and on the picture
+    srn        squared errors at every scale of SRN
 """

@@ -1,0 +1,24 @@
+"""SRN's training: the mean squared error at every scale (Tao et al., 2018, eq. 7)."""
+
+from collections.abc import Callable, Mapping
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..train import Batch
+
+
+class SRN:
+    """Minimise the sum over the scales of the mean of (x_hat_i - x_i)^2, x_i the mean of x over squares of pixels."""
+
+    def __init__(self, generator: Callable[[], nn.Module]) -> None:
+        self.generator = generator
+
+    def networks(self) -> dict[str, nn.Module]:
+        return {"generator": self.generator()}
+
+    def losses(self, turn: str, networks: Mapping[str, nn.Module], batch: Batch) -> dict[str, Tensor]:
+        scales = networks["generator"](batch.y, batch.A, batch.sigma, scales=True)
+        truths = [F.avg_pool2d(batch.x, batch.x.shape[-1] // x_hat.shape[-1]) for x_hat in scales]
+        pairs = zip(scales, truths, strict=True)
+        return {f"l2 at 1/{2**i}": F.mse_loss(*pair) for i, pair in zip((2, 1, 0), pairs, strict=True)}
