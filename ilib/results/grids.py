@@ -3,7 +3,7 @@
 import difflib
 import itertools
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -44,11 +44,20 @@ class TrainSpec:
 
 
 @dataclass(frozen=True)
+class SameAs:
+    """Weights that another table trains, in its run of the same column, profile and seed; there by the name row."""
+
+    table: str
+    row: str
+
+
+@dataclass(frozen=True)
 class RowSpec:
     """One method: the paper's figures per column (or average), and how to run it, or why it is not run.
 
     method: dotted name of a callable (y, A, **parameters) -> x_hat; minutes: profile -> what one column takes;
-    train: how its weights are made, None for a method without; the method is told their name as `weights`.
+    train: how its weights are made, or which table trains them (`train: {same_as: TABLE, row: ROW}`, row where it has
+    another name there), None for a method without; the method is told their name as `weights`.
     """
 
     label: str
@@ -57,7 +66,7 @@ class RowSpec:
     parameters: dict[str, Any] = field(default_factory=dict)
     minutes: dict[str, float] = field(default_factory=dict)
     not_run: str | None = None
-    train: TrainSpec | None = None
+    train: TrainSpec | SameAs | None = None
 
 
 @dataclass(frozen=True)
@@ -93,7 +102,8 @@ class Grid:
     """One table of a paper: its figures, its rows and columns, what a run is given, and how we differ.
 
     profiles: empty where no row can be run yet; average: what the paper calls the mean over the columns;
-    decimals: metric -> with how many the paper prints it, where that is not 2 for PSNR and 3 for SSIM.
+    decimals: metric -> with how many the paper prints it, where that is not 2 for PSNR and 3 for SSIM; others: the
+    tables whose weights rows here use.
     """
 
     table: str
@@ -106,6 +116,7 @@ class Grid:
     differences: dict[str, tuple[str, str]]
     average: str = AVERAGE
     decimals: dict[str, int] = field(default_factory=dict)
+    others: dict[str, "Grid"] = field(default_factory=dict)
 
     def row(self, name: str) -> RowSpec:
         """Return a row; ValueError that names those that exist."""
@@ -134,6 +145,13 @@ class Grid:
         """List the runs of a profile: every row and every column that is run, every seed."""
         every = itertools.product(self.runs(), self.conditions(), self.profile(profile).seeds)
         return [Job(self.table, row, column, profile, seed) for row, column, seed in every]
+
+    def trained_by(self, job: Job) -> tuple["Grid", Job]:
+        """Return the run that trains the weights of a job, with its grid: itself unless its row says same_as."""
+        train = self.row(job.row).train
+        if not isinstance(train, SameAs):
+            return self, job
+        return self.others[train.table], job._replace(table=train.table, row=train.row)
 
     def check(self, job: Job) -> None:
         """Raise ValueError unless the job is one of this grid's, saying what is allowed."""
@@ -182,8 +200,47 @@ def load_grid(table: str, root: str | Path | None = None) -> Grid:
     sweep = None if table in table_ids(root) else sweep_of(table, root)
     if sweep is not None:
         return sweep.grid(table)
+    return _read_grid(table, root, lambda content: with_others(parse_grid(table, content), root))
+
+
+def _read_grid(table: str, root: Path, parse: Callable[[Any], Grid]) -> Grid:
     _choose(dict.fromkeys(table_ids(root)), table, "table")
-    return read_yaml(root / GRIDS / f"{table}.yaml", partial(parse_grid, table))
+    return read_yaml(root / GRIDS / f"{table}.yaml", parse)
+
+
+def with_others(grid: Grid, root: Path) -> Grid:
+    """Add the tables whose weights rows of a grid use.  ValueError where these do not train all that is asked for."""
+    shared = {name: row.train for name, row in grid.rows.items() if isinstance(row.train, SameAs)}
+    tables = {train.table for train in shared.values()} - {grid.table}
+    others = {table: _read_grid(table, root, partial(parse_grid, table)) for table in sorted(tables)}
+    for name, train in shared.items():
+        _check_shared(f"rows: {name}: train", grid, name, {**others, grid.table: grid}[train.table])
+    return replace(grid, others={**others, grid.table: grid} if shared else {})
+
+
+def _check_shared(where: str, grid: Grid, name: str, other: Grid) -> None:
+    """Raise ValueError unless another table trains a row's weights at each of its profiles, columns and seeds."""
+    row = grid.rows[name].train.row
+    spec = _choose(other.rows, row, f"row of {other.table} (named by {where})").train
+    if spec is None:
+        trained = [key for key, value in other.rows.items() if isinstance(value.train, TrainSpec)]
+        raise ValueError(f"{where}: row {row} of {other.table} is not trained; choose one of "
+                         f"{', '.join(trained) or 'none'}")
+    if isinstance(spec, SameAs):
+        raise ValueError(f"{where}: {other.table} trains no weights for {row} but uses those of {spec.row} of "
+                         f"{spec.table}; name the row that trains them")
+    for what, here, there in (("profile", grid.profiles, other.profiles),
+                              ("column", grid.conditions(), other.conditions())):  # fmt: skip
+        missing = [key for key in here if key not in there]
+        if missing:
+            raise ValueError(f"{where}: {other.table} trains no {what} {', '.join(missing)}, which this table runs; it "
+                             f"has {', '.join(there)}")
+    for profile in grid.profiles:
+        seeds = other.profiles[profile].seeds
+        missing = [seed for seed in grid.profiles[profile].seeds if seed not in seeds]
+        if missing:
+            raise ValueError(f"{where}: {other.table} trains no seed {', '.join(map(str, missing))} at {profile}, "
+                             f"which this table runs; it has {', '.join(map(str, seeds))}")
 
 
 def read_yaml(path: Path, parse: Callable[[Any], Any]) -> Any:
@@ -235,9 +292,9 @@ def _check_runnable(rows: dict[str, RowSpec], columns: dict[str, ColumnSpec], pr
                              "why nothing is run there)")
 
 
-def _check_trained(where: str, train: TrainSpec | None, profiles: list[str]) -> None:
+def _check_trained(where: str, train: TrainSpec | SameAs | None, profiles: list[str]) -> None:
     """Raise ValueError where a row that needs training has a profile of the grid left out, or one that is not its."""
-    if train is not None:
+    if isinstance(train, TrainSpec):
         _check_names(where, train.profiles, profiles)
         missing = [name for name in profiles if name not in train.profiles]
         if missing:
@@ -261,10 +318,14 @@ def _row(where: str, block: Any, places: Iterable[str]) -> RowSpec:
         return RowSpec(**block)
     if "method" not in block:
         raise ValueError(f"{where}: train is for a row that is run; give method in place of not_run")
-    return RowSpec(**{**block, "train": _train(f"{where}: train", block["train"])})
+    name = where.rpartition(": ")[2]
+    return RowSpec(**{**block, "train": _train(f"{where}: train", block["train"], name)})
 
 
-def _train(where: str, block: Any) -> TrainSpec:
+def _train(where: str, block: Any, row: str) -> TrainSpec | SameAs:
+    if isinstance(block, dict) and "same_as" in block:
+        _check_keys(where, block, ("same_as",), ("row",))
+        return SameAs(_text(f"{where}: same_as", block["same_as"]), _text(f"{where}: row", block.get("row", row)))
     _check_keys(where, block, ("network", "recipe", "profiles"), ())
     _dotted(f"{where}: network", block["network"]), _dotted(f"{where}: recipe", block["recipe"])
     return TrainSpec(**{**block, "profiles": _each(block["profiles"], f"{where}: profiles", _train_profile)})
