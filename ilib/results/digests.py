@@ -135,7 +135,7 @@ def reached_code(starts: Iterable[str], outside: tuple[str, ...] = OUTSIDE) -> d
     found: dict[str, str] = {}
     waiting = list(starts)
     while waiting:
-        name = _resolve(waiting.pop())
+        name = resolve(waiting.pop())
         if name is None or name in found or name.startswith(outside):
             continue
         module, _, definition = name.rpartition(".")
@@ -145,7 +145,7 @@ def reached_code(starts: Iterable[str], outside: tuple[str, ...] = OUTSIDE) -> d
     return found
 
 
-def _resolve(name: str) -> str | None:
+def resolve(name: str) -> str | None:
     """Return the place of a definition: module.name, re-exports followed; None where ilib does not define it."""
     module, _, definition = name.rpartition(".")
     if source_of(module) is None:
@@ -153,7 +153,7 @@ def _resolve(name: str) -> str | None:
     if definition in _definitions(module):
         return name
     target = _imports(module).get(definition)
-    return _resolve(target) if target else None
+    return resolve(target) if target else None
 
 
 def _imported(module: str, used: str) -> str | None:
