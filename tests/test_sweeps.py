@@ -334,8 +334,9 @@ def test_grid_runs_through_slurm_and_survives_scancel(workflow: Path, eight: lis
 
 @pytest.mark.parametrize("name", sweep_ids(ROOT))
 def test_committed_sweep_has_every_row(name: str) -> None:
-    rows = [row.job for _, row in read_sweep(name, ROOT)]
-    assert rows == load_sweep(name, ROOT).jobs("smoke"), f"make tables TABLE={name}"
+    sweep = load_sweep(name, ROOT)
+    if "smoke" in sweep.profiles:
+        assert [row.job for _, row in read_sweep(name, ROOT)] == sweep.jobs("smoke"), f"make tables TABLE={name}"
 
 
 def test_row_of_a_sweep_is_like_any_other(tmp_path: Path) -> None:

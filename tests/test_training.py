@@ -342,6 +342,7 @@ def test_weights_of_another_table(trainable: Path) -> None:
         ("\n  motion:", "\n  shake:", "toy trains no column shake, which this table runs; it has gaussian, motion"),
         ("\n  cpu:", "\n  gpu:", "toy trains no profile gpu, which this table runs; it has smoke, cpu"),
         ("seeds: [0, 1]", "seeds: [0, 2]", r"toy trains no seed 2 at cpu, which this table runs; it has 0, 1"),
+        ("same_as: toy}", "same_as: toy}\n    seeds: {smoke: [0, 3]}", "toy trains no seed 3 at smoke"),
     ],
 )
 def test_wrong_reference_to_weights_is_named(trainable: Path, old: str, new: str, message: str) -> None:

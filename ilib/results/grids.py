@@ -57,7 +57,8 @@ class RowSpec:
 
     method: dotted name of a callable (y, A, **parameters) -> x_hat; minutes: profile -> what one column takes;
     train: how its weights are made, or which table trains them (`train: {same_as: TABLE, row: ROW}`, row where it has
-    another name there), None for a method without; the method is told their name as `weights`.
+    another name there), None for a method without; the method is told their name as `weights`; seeds: profile -> seeds
+    in place of the profile's.
     """
 
     label: str
@@ -67,6 +68,7 @@ class RowSpec:
     minutes: dict[str, float] = field(default_factory=dict)
     not_run: str | None = None
     train: TrainSpec | SameAs | None = None
+    seeds: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -141,10 +143,16 @@ class Grid:
         """List the columns that can be run."""
         return [name for name, column in self.columns.items() if column.kernel and column.not_run is None]
 
+    def seeds(self, row: str, profile: str) -> tuple[int, ...]:
+        """Return the seeds of a row at a profile: its own, or the profile's."""
+        return self.row(row).seeds.get(profile, self.profile(profile).seeds)
+
     def jobs(self, profile: str) -> list[Job]:
         """List the runs of a profile: every row and every column that is run, every seed."""
-        every = itertools.product(self.runs(), self.conditions(), self.profile(profile).seeds)
-        return [Job(self.table, row, column, profile, seed) for row, column, seed in every]
+        self.profile(profile)  # raises where it is none of this grid's
+        every = itertools.product(self.runs(), self.conditions())
+        return [Job(self.table, row, column, profile, seed) for row, column in every
+                for seed in self.seeds(row, profile)]  # fmt: skip
 
     def trained_by(self, job: Job) -> tuple["Grid", Job]:
         """Return the run that trains the weights of a job, with its grid: itself unless its row says same_as."""
@@ -236,8 +244,8 @@ def _check_shared(where: str, grid: Grid, name: str, other: Grid) -> None:
             raise ValueError(f"{where}: {other.table} trains no {what} {', '.join(missing)}, which this table runs; it "
                              f"has {', '.join(there)}")
     for profile in grid.profiles:
-        seeds = other.profiles[profile].seeds
-        missing = [seed for seed in grid.profiles[profile].seeds if seed not in seeds]
+        seeds = other.seeds(row, profile)
+        missing = [seed for seed in grid.seeds(name, profile) if seed not in seeds]
         if missing:
             raise ValueError(f"{where}: {other.table} trains no seed {', '.join(map(str, missing))} at {profile}, "
                              f"which this table runs; it has {', '.join(map(str, seeds))}")
@@ -268,9 +276,9 @@ def parse_grid(table: str, content: Any) -> Grid:
     check_identifier(average, "average")
     if average in columns:
         raise ValueError(f"{average} is no column to run: it stands for the mean over them in a row's paper block")
-    rows = _each(content["rows"], "rows", lambda where, block: _row(where, block, (*columns, average)))
     profiles = _each(content["profiles"], "profiles", _profile) if "profiles" in content else {}
     _check_names("profiles", profiles, NAMES)
+    rows = _each(content["rows"], "rows", lambda where, block: _row(where, block, (*columns, average), profiles))
     _check_runnable(rows, columns, profiles)
     differences = _each(content.get("differences", {}), "differences", _difference, names=False)
     texts = {name: _text(f"the grid: {name}", content[name]) for name in ("title", "paper", "number")}
@@ -282,6 +290,7 @@ def _check_runnable(rows: dict[str, RowSpec], columns: dict[str, ColumnSpec], pr
     """Raise ValueError where a row is to be run and the grid does not say on what, or at a profile without settings."""
     for name, row in rows.items():
         _check_names(f"rows: {name}: minutes", row.minutes, profiles)
+        _check_names(f"rows: {name}: seeds", row.seeds, profiles)
         _check_trained(f"rows: {name}: train: profiles", row.train, list(profiles))
     to_run = [name for name, row in rows.items() if row.method]
     if to_run and not profiles:
@@ -301,8 +310,8 @@ def _check_trained(where: str, train: TrainSpec | SameAs | None, profiles: list[
             raise ValueError(f"{where} has no {', '.join(missing)}; the grid runs every row at {', '.join(profiles)}")
 
 
-def _row(where: str, block: Any, places: Iterable[str]) -> RowSpec:
-    _check_keys(where, block, ("label",), ("paper", "method", "parameters", "minutes", "not_run", "train"))
+def _row(where: str, block: Any, places: Iterable[str], profiles: Iterable[str]) -> RowSpec:
+    _check_keys(where, block, ("label",), ("paper", "method", "parameters", "minutes", "not_run", "train", "seeds"))
     if ("method" in block) == ("not_run" in block):
         raise ValueError(f"{where}: give either method (a row to run) or not_run (the reason why it is not)")
     paper = _mapping(f"{where}: paper", block.get("paper", {}))
@@ -314,12 +323,25 @@ def _row(where: str, block: Any, places: Iterable[str]) -> RowSpec:
     _text(f"{where}: label", block["label"]), _text(f"{where}: not_run", block.get("not_run", "-"))
     _numbers(f"{where}: minutes", block.get("minutes", {}))
     _mapping(f"{where}: parameters", block.get("parameters", {}))
-    if "train" not in block:
-        return RowSpec(**block)
-    if "method" not in block:
-        raise ValueError(f"{where}: train is for a row that is run; give method in place of not_run")
-    name = where.rpartition(": ")[2]
-    return RowSpec(**{**block, "train": _train(f"{where}: train", block["train"], name)})
+    for name in ("train", "seeds"):
+        if name in block and "method" not in block:
+            raise ValueError(f"{where}: {name} is for a row that is run; give method in place of not_run")
+    train = _train(f"{where}: train", block["train"], where.rpartition(": ")[2]) if "train" in block else None
+    seeds = _seeds_of_row(f"{where}: seeds", block.get("seeds", {}), profiles)
+    return RowSpec(**{**block, "train": train, "seeds": seeds})
+
+
+def _seeds_of_row(where: str, block: Any, profiles: Iterable[str]) -> dict[str, tuple[int, ...]]:
+    """Parse a list of seeds, for every profile, or a block of them."""
+    by_profile = dict.fromkeys(profiles, block) if isinstance(block, list) else _mapping(where, block)
+    return {profile: _seeds(where, seeds) for profile, seeds in by_profile.items()}
+
+
+def _seeds(where: str, seeds: Any) -> tuple[int, ...]:
+    counts = isinstance(seeds, list) and all(_is_count(seed, 0) for seed in seeds)
+    if not counts or not seeds or len(set(seeds)) < len(seeds):
+        raise ValueError(f"{where} is {seeds!r}; pass a list of different whole numbers, as [0, 1, 2]")
+    return tuple(seeds)
 
 
 def _train(where: str, block: Any, row: str) -> TrainSpec | SameAs:
@@ -360,13 +382,10 @@ def _profile(where: str, block: Any) -> ProfileSpec:
     _check_keys(where, block, ("data",), ("noise", "bits", "seeds", "chunk"))
     _check_keys(f"{where}: data", block["data"], ("name",), ("size", "how", "n"))
     _numbers(where, {key: block[key] for key in ("noise", "chunk") if key in block})
-    bits, seeds = block.get("bits", 8), block.get("seeds", [0])
+    bits = block.get("bits", 8)
     if bits is not None and not _is_count(bits, 1):
         raise ValueError(f"{where}: bits is {bits!r}; pass a whole number of bits, or null for real numbers")
-    counts = isinstance(seeds, list) and all(_is_count(seed, 0) for seed in seeds)
-    if not counts or not seeds or len(set(seeds)) < len(seeds):
-        raise ValueError(f"{where}: seeds is {seeds!r}; pass a list of different whole numbers, as [0, 1, 2]")
-    return ProfileSpec(**{**block, "seeds": tuple(seeds)})
+    return ProfileSpec(**{**block, "seeds": _seeds(f"{where}: seeds", block.get("seeds", [0]))})
 
 
 def _difference(where: str, block: Any) -> tuple[str, str]:
