@@ -74,11 +74,11 @@ def weights_inputs_file(wildcards):
 
 
 def weights_of_row(wildcards):
-    """The weights that a row needs; none where it is up to date, so that their date and absence do not matter."""
+    """The weights that a row needs, its own or another table's; none where it is up to date, so that their date and absence do not matter."""
     job = job_of(wildcards)
     grid = grid_of(job.table)
     needed = grid.row(job.row).train and why_wanted(grid, job, ROOT)
-    return weights_path(job).as_posix() if needed else []
+    return weights_path(grid.trained_by(job)[1]).as_posix() if needed else []
 
 
 def no_such_table(wildcards):

@@ -236,6 +236,36 @@ def test_toy_grid(project: Path) -> None:
     assert grid.profile("cpu").seeds == (0, 1)
 
 
+@pytest.mark.parametrize(
+    ("seeds", "smoke", "cpu"),
+    [("[0, 1, 2]", (0, 1, 2), (0, 1, 2)), ("{cpu: [2, 5, 7]}", (0,), (2, 5, 7)), ("{smoke: [1]}", (1,), (0, 1))],
+)
+def test_row_with_seeds_of_its_own(project: Path, seeds: str, smoke: tuple, cpu: tuple) -> None:
+    """A learned row runs once for each of its seeds, the classical ones beside it as the profile says."""
+    (project / "notebooks/tables/toy.yaml").write_text(TOY.replace("label: Wiener,", f"label: Wiener, seeds: {seeds},"))
+    grid = load_grid("toy")
+    for profile, own, others in (("smoke", smoke, (0,)), ("cpu", cpu, (0, 1))):
+        found = [(job.row, job.seed) for job in grid.jobs(profile) if job.column == "motion"]
+        assert found == [("blurred", seed) for seed in others] + [("wiener", seed) for seed in own]
+        assert (grid.seeds("wiener", profile), grid.seeds("blurred", profile)) == (own, others)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("label: Wiener,", "label: Wiener, seeds: [0, 0],", "rows: wiener: seeds is .0, 0.; pass a list of different"),
+        ("label: Wiener,", "label: Wiener, seeds: {cup: [0]},", r"'cup' is no key .*did you mean cpu"),
+        ("label: Wiener,", "label: Wiener, seeds: {cpu: 3},", "seeds is 3; pass a list"),
+        ("label: Wiener,", "label: Wiener, seeds: 3,", "rows: wiener: seeds is 3; it must be a block"),
+        ("label: MBD-GAN,", "label: MBD-GAN, seeds: [0],", "seeds is for a row that is run; give method"),
+    ],
+)
+def test_typo_in_the_seeds_of_a_row(project: Path, old: str, new: str, message: str) -> None:
+    (project / "notebooks/tables/toy.yaml").write_text(TOY.replace(old, new))
+    with pytest.raises((TypeError, ValueError), match=f"toy.yaml: .*{message}"):
+        load_grid("toy")
+
+
 WAITING = """
 title: A table that waits
 paper: gand

@@ -28,7 +28,8 @@ from ilib.results.digests import digests
 from ilib.results.merge import merge
 from ilib.results.project import EVALUATE
 from ilib.results.queue import Task, wanted_tasks
-from ilib.results.slots import data_of, slots_of, steps_of, with_data, with_training, write_slots
+from ilib.results.slots import START, Slot, data_of, slots_of, steps_of, weights_of, with_data, write_slots
+from ilib.results.trained import Training, weights_path
 
 ROOT = Path(__file__).resolve().parents[1]
 ABSENT = ("yaml", "PIL", "skimage", "scipy", "matplotlib", "pandas", "IPython", "papermill", "pooch", "tqdm")
@@ -106,7 +107,8 @@ def test_slots_are_filled_in_order_of_value() -> None:
     tasks = [
         Task(Job("toy", "wiener", "motion", "gpu", s), "missing", m, True) for s, m in enumerate([5, 5, 3, 20, 0.5])
     ]
-    slots = slots_of(tasks, 10)
+    slots, waiting = slots_of(tasks, 10)
+    assert waiting == {}
     assert [[task.job.seed for task in slot.tasks] for slot in slots] == [[0, 2, 4], [1], [3]]
     assert [slot.name for slot in slots] == ["slot_1", "slot_2", "slot_3"]
 
@@ -156,7 +158,7 @@ def test_slots_without_data_and_too_large(project: Path, tmp_path: Path, monkeyp
     (tmp_path / "slots/more").write_bytes(b"0")
     monkeypatch.setattr("ilib.results.slots.LARGEST", 1000)
     with pytest.raises(ValueError, match="choose fewer tables"):
-        write_slots(slots_of(tasks), project, tmp_path / "slots")
+        write_slots(slots_of(tasks)[0], project, tmp_path / "slots")
     monkeypatch.setattr("ilib.results.slots.LARGEST", 2**20)
     assert main(["pack", "--profile", "smoke"]) == 0
     path = packed_path(project / "slots/smoke/pictures", load_grid("toy").profile("smoke").data)
@@ -339,9 +341,23 @@ def test_killed_import_is_finished_by_the_next(project: Path, tmp_path: Path) ->
 def test_training_comes_before_its_row() -> None:
     """Weights that are missing are trained in the slot of their row, on pictures that are packed with it."""
     job = Job("mbdgan_1", "cnn", "motion", "gpu")
-    task = with_training(Task(job, "missing", 0.5, True), ROOT)
-    training, row = steps_of(task, ROOT)
+    task = Task(job, "missing", 0.5, True, Training(job, "missing", 8.0))
+    slot = Slot("slot_1", [task])
+    training, row = steps_of(slot)
     assert (training["notebook"], row["notebook"]) == ("notebooks/runs/train.ipynb", EVALUATE)
     assert training["done"] == training["parameters"]["output"] == f"data/weights/{job.weights}.safetensors"
-    assert task.minutes == training["minutes"] + 0.5 == training["minutes"] + row["minutes"]
+    assert (training["minutes"], row["minutes"], slot.minutes) == (8, 0.5, START + 8.5)
     assert {"name": "cid22", "how": None} in data_of(task, ROOT)
+    assert weights_of(slot, ROOT) == [], "old ones would end the training before it begins"
+
+
+def test_weights_are_trained_in_one_slot() -> None:
+    """Rows that share weights stay with their training; those that do not fit there wait for its import."""
+    training = Training(Job("toy", "cnn", "motion", "gpu"), "missing", 6.0)
+    rows = [Task(Job("toy", "cnn", "motion", "gpu", s), "missing", 1.5, True, training) for s in range(3)]
+    other = Task(Job("toy", "wiener", "motion", "gpu"), "missing", 1.0, True)
+    slots, waiting = slots_of([*rows, other], 10)
+    assert [slot.tasks for slot in slots] == [rows[:2], [other]]
+    assert waiting == {rows[2]: "slot_1 trains its weights and is full; import that first"}
+    assert [step["done"] for step in steps_of(slots[0])] == [
+        weights_path(training.job).as_posix(), *(task.job.path.as_posix() for task in rows[:2])]  # fmt: skip

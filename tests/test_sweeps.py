@@ -58,7 +58,7 @@ def test_points_are_tables_of_their_own(project: Path) -> None:  # noqa: F811
         ("method.noise: [0.5]", "s_0p5", {"method": ["ilib.classical.wiener", {"noise": 0.5}]}),
         ("data.n: [1, 2]", "s_1", {"data": {"name": "embedded/test", "size": 48, "n": 1}}),
         ("bits: [null, 4]", "s_none", {"bits": None}),
-        ("{noise: [0.1], bits: [4, 6]}", "s_0p1_6", {"noise": 0.1, "bits": 6}),
+        ("{noise: [0.1], bits: [4, 6]}", "s_6", {"noise": 0.1, "bits": 6}),
     ],
 )
 def test_what_can_be_varied(project: Path, vary: str, table: str, changed: dict) -> None:  # noqa: F811
@@ -334,8 +334,9 @@ def test_grid_runs_through_slurm_and_survives_scancel(workflow: Path, eight: lis
 
 @pytest.mark.parametrize("name", sweep_ids(ROOT))
 def test_committed_sweep_has_every_row(name: str) -> None:
-    rows = [row.job for _, row in read_sweep(name, ROOT)]
-    assert rows == load_sweep(name, ROOT).jobs("smoke"), f"make tables TABLE={name}"
+    sweep = load_sweep(name, ROOT)
+    if "smoke" in sweep.profiles:
+        assert [row.job for _, row in read_sweep(name, ROOT)] == sweep.jobs("smoke"), f"make tables TABLE={name}"
 
 
 def test_row_of_a_sweep_is_like_any_other(tmp_path: Path) -> None:

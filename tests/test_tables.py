@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -64,6 +65,61 @@ def test_spread_over_seeds_where_there_are_several(grid: Grid) -> None:
         found = entry(frame, "wiener", column)
         assert (found["ours"], found["over"]) == (22.5, "2 seeds")
         assert found["spread"] == pytest.approx(math.sqrt(0.5), abs=1e-5)
+
+
+def test_one_seed_and_three_in_one_table(grid: Grid) -> None:
+    """A classical row of one seed stands beside a learned row of three; after each ± stands what it is over."""
+    rows = [row("blurred", c, [20.0, 24.0]) for c in grid.columns]
+    rows += [row("mbdgan", c, [30.0 + s, 34.0 + s], seed=s) for c in grid.columns for s in (0, 1, 2)]
+    frame = tables.beside_paper(grid, rows)
+    for column in (*grid.columns, AVERAGE):
+        one, three = entry(frame, "blurred", column), entry(frame, "mbdgan", column)
+        assert (one["ours"], one["over"]) == (22.0, "2 pictures")
+        assert one["spread"] == pytest.approx(math.sqrt(8), abs=1e-5)
+        assert (three["ours"], three["spread"], three["over"]) == (33.0, 1.0, "3 seeds")
+    page = tables.paper_table(grid, rows).to_html()
+    assert ">22.00 ± 2.83<" in page
+    assert ">33.00 ± 1.00 (3 seeds)<" in page
+
+
+def test_paired_over_seeds(grid: Grid) -> None:
+    """Two learned rows of three seeds: the standard errors over pictures and over seeds, computed by hand."""
+    first = [row("mbdgan", "motion", [30.0 + s, 34.0 + 3 * s], seed=s) for s in (0, 1, 2)]
+    second = [row("wiener", "motion", [29.0, 30.0 + s], seed=s) for s in (2, 0, 1)]
+    found = tables.paired(grid, [*first, *second], "mbdgan", "wiener").iloc[0]
+    # seed by seed: (1, 4), (2, 6), (3, 8); by picture 2 and 6; by seed 2.5, 4, 5.5
+    assert (found["column"], found["difference"], found["n"], found["seeds"]) == ("motion", 4.0, 2, 3)
+    assert found["se"] == pytest.approx(math.sqrt(8) / math.sqrt(2), abs=1e-5)
+    assert found["se_seeds"] == pytest.approx(1.5 / math.sqrt(3), abs=1e-5)
+    back = tables.paired(grid, [*first, *second], "wiener", "mbdgan").iloc[0]
+    assert (back["difference"], back["se_seeds"]) == (-4.0, found["se_seeds"])
+    with pytest.raises(ValueError, match="'wienr' is no row of toy"):
+        tables.paired(grid, first, "mbdgan", "wienr")
+
+
+def test_paired_with_a_row_of_one_seed(grid: Grid) -> None:
+    """Without noise a seed changes no measurement, so that one seed is compared with each of three; with noise not."""
+    three = [row("mbdgan", "motion", [30.0 + s, 34.0 + s], seed=s, degradation={"noise": 0, "seed": s})
+             for s in (0, 1, 2)]  # fmt: skip
+    one = [row("blurred", "motion", [20.0, 20.0], degradation={"noise": 0, "seed": 0})]
+    found = tables.paired(grid, three + one, "mbdgan", "blurred").iloc[0]
+    assert (found["difference"], found["seeds"], found["n"]) == (13.0, 3, 2)
+    assert found["se_seeds"] == pytest.approx(1 / math.sqrt(3), abs=1e-5)
+    assert tables.paired(grid, three + one, "blurred", "mbdgan")["difference"].tolist() == [-13.0]
+    noisy = [replace(r, degradation={"noise": 0.01, "seed": r.seed}) for r in three + one]
+    found = tables.paired(grid, noisy, "mbdgan", "blurred").iloc[0]
+    assert (found["difference"], found["seeds"]) == (12.0, 1), "the same noise alone is compared"
+    assert math.isnan(found["se_seeds"])
+    assert "+13.00 ± 2.00 dB (over 3 seeds ± 0.58)" in tables.gains_table(grid, three + one, "blurred").data
+    assert "+12.00 ± 2.00 dB<" in tables.gains_table(grid, noisy, "blurred").data
+
+
+def test_paired_at_the_same_profile_first(grid: Grid) -> None:
+    rows = [row("mbdgan", "motion", [30.0, 32.0], p) for p in ("smoke", "cpu")]
+    rows += [row("blurred", "motion", [20.0 + k, 22.0 + k], p) for k, p in enumerate(("smoke", "cpu"))]
+    assert tables.paired(grid, rows, "mbdgan", "blurred")["difference"].tolist() == [9.0]
+    assert tables.paired(grid, rows[:3], "mbdgan", "blurred")["difference"].tolist() == [10.0], "the same measurements"
+    assert tables.paired(grid, rows[:2], "mbdgan", "blurred").empty
 
 
 def test_largest_complete_profile_is_shown(grid: Grid, rows: list[Row]) -> None:

@@ -22,11 +22,12 @@ from ilib.gan.train import Session, train
 from ilib.gan.weights import build_network, load_weights, save_weights
 from ilib.networks import ResNet
 from ilib.results import Grid, Job, load_grid, read_row
+from ilib.results.__main__ import main as queue
 from ilib.results.digests import digests, settings_of, training_code, training_digests
 from ilib.results.grids import table_ids
 from ilib.results.project import TRAIN
-from ilib.results.queue import why_wanted
-from ilib.results.trained import wanted_trainings, weights_path, why_untrained, with_weights
+from ilib.results.queue import trainings_of, wanted_tasks, why_wanted
+from ilib.results.trained import Training, weights_path, why_untrained, with_weights
 from ilib.results.training import keep_weights, main, pictures_of, plan_training
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -264,14 +265,108 @@ def test_rows_without_training_are_as_they_were(trainable: Path) -> None:
     assert digests(with_weights(grid, JOB), JOB, trainable) == digests(grid, JOB, trainable)
 
 
-def test_wanted_trainings(trainable: Path) -> None:
-    assert [t.job.column for t in wanted_trainings("smoke", trainable)] == ["gaussian", "motion"]
-    assert [(t.why, t.minutes) for t in wanted_trainings("cpu", trainable)] == [("missing", 2)] * 4
+def test_queue_lists_trainings(trainable: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def wanted(profile: str) -> list[Training]:
+        return trainings_of(wanted_tasks(profile, trainable))
+
+    assert [t.job.column for t in wanted("smoke")] == ["gaussian", "motion"]
+    assert [(t.why, t.minutes) for t in wanted("cpu")] == [("missing", 2)] * 4
     trained(trainable)
-    assert [t.job.column for t in wanted_trainings("smoke", trainable, ["toy"])] == ["gaussian"]
+    assert [t.job.column for t in wanted("smoke")] == ["gaussian"]
     up_to_date(trainable, JOB)
     (trainable / weights_path(JOB)).unlink()
-    assert [t.job.column for t in wanted_trainings("smoke", trainable)] == ["gaussian"], "its row is up to date"
+    assert [t.job.column for t in wanted("smoke")] == ["gaussian"], "its row is up to date"
+    assert queue(["queue"]) == 0
+    printed = capsys.readouterr().out
+    assert "6 rows and 2 trainings, 1.2 minutes one after another" in printed
+    asked = "toy: cnn, gaussian, smoke, seed 0: missing"
+    assert printed.index(f"training of {asked}") < printed.index(TRAIN) < printed.index(f". {asked}")
+
+
+def test_row_with_stale_weights_is_stale(trainable: Path) -> None:
+    """A row that was computed with the weights of an earlier grid and keeps the digests of this one."""
+    trained(trainable)
+    toy("steps: 20", "steps: 21")
+    up_to_date(trainable, JOB)
+    assert why_wanted(load_grid("toy"), JOB, trainable) == "stale: its weights are"
+    trained(trainable)
+    up_to_date(trainable, JOB)
+    assert why_wanted(load_grid("toy"), JOB, trainable) is None
+
+
+# ---- weights that another table trains
+
+
+DOLL = GRID.replace("A toy", "A doll").replace("embedded/test, size: 48", "embedded/test, size: 40")
+DOLL = DOLL[: DOLL.index("    train:")] + "    train: {same_as: toy}\n" + DOLL[DOLL.index("\nprofiles:\n") :]
+SHARED = JOB._replace(table="doll")
+
+
+def doll(old: str = "", new: str = "") -> Grid:
+    """Load a grid whose network is toy's, one text in it replaced."""
+    assert old in DOLL
+    Path("notebooks/tables/doll.yaml").write_text(DOLL.replace(old, new, 1))
+    return load_grid("doll")
+
+
+def test_weights_of_another_table(trainable: Path) -> None:
+    grid = doll()
+    assert grid.trained_by(SHARED) == (load_grid("toy"), JOB)
+    assert with_weights(grid, SHARED).row("cnn").parameters == {"weights": JOB.weights}
+    assert training_digests(grid, SHARED) == training_digests(load_grid("toy"), JOB)
+    assert training_code(grid, SHARED) == training_code(load_grid("toy"), JOB)
+    assert settings_of(grid, SHARED)["train"] == settings_of(load_grid("toy"), JOB)["train"]
+    assert settings_of(grid, SHARED)["data"] == {"name": "embedded/test", "size": 40, "n": 2}
+    tasks = [task for task in wanted_tasks("smoke", trainable) if task.job.row == "cnn"]
+    assert [task.job[:3:2] for task in tasks] == [(t, c) for t in ("doll", "toy") for c in ("gaussian", "motion")]
+    assert [training.job[:3:2] for training in trainings_of(tasks)] == [("toy", "gaussian"), ("toy", "motion")]
+    trained(trainable)
+    entry = read_registry(trainable / WEIGHTS)[JOB.weights]
+    assert why_untrained(grid, SHARED, trainable) is None
+    assert digests(grid, SHARED, trainable)["weights"] == entry["sha256"]
+    up_to_date(trainable, SHARED)
+    toy("steps: 20", "steps: 21")
+    assert why_wanted(load_grid("doll"), SHARED, trainable) == "stale: settings changed", "toy's settings"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("same_as: toy", "same_as: toi", r"doll.yaml: 'toi' is no table \(did you mean toy\?\)"),
+        ("same_as: toy", "same_like: toy", "doll.yaml: 'same_like' is no key allowed"),
+        ("same_as: toy", "same_as: toy, network: x", "'network' is no key allowed under rows: cnn: train"),
+        ("same_as: toy", "same_as: 3", "rows: cnn: train: same_as is 3; it must be a text"),
+        ("same_as: toy", "same_as: toy, row: cmn", r"'cmn' is no row of toy .*\(did you mean cnn\?\)"),
+        ("same_as: toy", "same_as: toy, row: wiener", "row wiener of toy is not trained; choose one of cnn"),
+        ("same_as: toy", "same_as: doll", "doll trains no weights for cnn but uses those of cnn of doll; name the row"),
+        ("\n  motion:", "\n  shake:", "toy trains no column shake, which this table runs; it has gaussian, motion"),
+        ("\n  cpu:", "\n  gpu:", "toy trains no profile gpu, which this table runs; it has smoke, cpu"),
+        ("seeds: [0, 1]", "seeds: [0, 2]", r"toy trains no seed 2 at cpu, which this table runs; it has 0, 1"),
+        ("same_as: toy}", "same_as: toy}\n    seeds: {smoke: [0, 3]}", "toy trains no seed 3 at smoke"),
+    ],
+)
+def test_wrong_reference_to_weights_is_named(trainable: Path, old: str, new: str, message: str) -> None:
+    with pytest.raises((ValueError, TypeError), match=message):
+        doll(old, new)
+
+
+def test_chain_of_references_is_refused(trainable: Path) -> None:
+    doll()
+    Path("notebooks/tables/third.yaml").write_text(DOLL.replace("same_as: toy", "same_as: doll"))
+    with pytest.raises(ValueError, match="third.yaml: rows: cnn: train: doll trains no.*uses those of cnn of toy"):
+        load_grid("third")
+
+
+def test_two_rows_of_a_table_share_weights(trainable: Path) -> None:
+    again = "  again: {label: again, method: ilib.gan.restore.generator, train: {same_as: toy, row: cnn}}\nprofiles:\n"
+    grid = toy("profiles:\n  smoke: {data", again + "  smoke: {data")
+    assert grid.trained_by(JOB._replace(row="again"))[1] == JOB
+
+
+def test_weights_are_trained_where_they_belong(trainable: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    doll()
+    assert main([*SHARED[:4]]) == 1
+    assert f"trained there: snakemake data/weights/{JOB.weights}.safetensors" in capsys.readouterr().err
 
 
 # ---- training from the command line, papermill and Snakemake
@@ -299,6 +394,12 @@ def test_papermill_trains_then_evaluates(trainable: Path) -> None:
     assert done.returncode == 0, done.stderr
     row = read_row(trainable / JOB.path)
     entry = read_registry(trainable / WEIGHTS)[JOB.weights]
+    doll()
+    done = papermill(trainable, **SHARED._asdict(), output=SHARED.path)
+    assert done.returncode == 0, done.stderr
+    shared = read_row(trainable / SHARED.path)
+    assert (shared.weights, shared.train_seconds) == (row.weights, row.train_seconds)
+    assert (shared.data["size"], why_wanted(load_grid("doll"), SHARED, trainable)) == (40, None)
     assert row.weights == {"name": JOB.weights, "sha256": entry["sha256"]}
     assert row.train_seconds == entry["seconds"] > 0
     assert why_wanted(load_grid("toy"), JOB, trainable) is None
@@ -350,6 +451,19 @@ def test_plan_trains_what_a_row_needs(sweep: Path) -> None:
     status, printed = plan(sweep, "-n", str(weights_path(JOB._replace(row="wiener"))))
     assert status != 0
     assert "row wiener of toy is not trained; choose one of cnn" in printed
+
+
+@snakemake
+def test_plan_trains_what_rows_share_once(sweep: Path) -> None:
+    doll()
+    assert planned(sweep, str(JOB.path), str(SHARED.path)) == {JOB.name, JOB.weights}, "rows of both have one name"
+    status, printed = plan(sweep, "-n", str(SHARED.path), str(JOB.path))
+    assert status == 0
+    assert re.search(r"weights +1\n", printed) and re.search(r"row +2\n", printed)
+    trained(sweep)
+    assert planned(sweep, str(SHARED.path)) == {SHARED.name}
+    up_to_date(sweep, SHARED)
+    assert planned(sweep, str(SHARED.path)) == set()
 
 
 @snakemake

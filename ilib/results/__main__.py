@@ -9,19 +9,30 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from .grids import load_grid, table_ids
 from .merge import merge
 from .profiles import NAMES, PROFILES
 from .project import RESULTS, project_folder
-from .queue import Task, papermill_command, wanted_tasks, why_wanted
+from .queue import Task, in_order, papermill_command, trainings_of, wanted_tasks, why_wanted
 from .rows import read_rows
 from .slots import MINUTES, pack_pictures, slots_of, with_data, write_slots
+from .trained import Training, training_command
 
 
 def _minutes(value: float | None) -> str:
     return "unknown" if value is None else f"{value:g}"
+
+
+def _count(entries: Sequence[object], word: str) -> str:
+    return f"{len(entries)} {word}{'s' if len(entries) != 1 else ''}"
+
+
+def _line(entry: Task | Training) -> str:
+    kind = "training of " if isinstance(entry, Training) else ""
+    return f"{kind}{entry.job}: {entry.why}, {_minutes(entry.minutes)} min"
 
 
 def print_queue(profile: str, chosen: list[str] | None, root: Path) -> None:
@@ -30,25 +41,28 @@ def print_queue(profile: str, chosen: list[str] | None, root: Path) -> None:
     if not tasks:
         print(f"{profile}: nothing is missing or stale.")
         return
-    total = sum(task.minutes or 0.0 for task in tasks)
-    print(f"{profile} ({PROFILES[profile]}): {len(tasks)} rows, {_minutes(round(total, 1))} minutes one after another.")
+    trainings = trainings_of(tasks)
+    total = sum(task.minutes or 0.0 for task in tasks) + sum(training.minutes for training in trainings)
+    counts = _count(tasks, "row") + (f" and {_count(trainings, 'training')}" if trainings else "")
+    print(f"{profile} ({PROFILES[profile]}): {counts}, {_minutes(round(total, 1))} minutes one after another.")
     for table in dict.fromkeys(task.job.table for task in tasks):
         print(f"All of {table}: make tables PROFILE={profile} TABLE={table}")
-    for number, task in enumerate(tasks, 1):
-        print(f"\n{number}. {task.job}: {task.why}, {_minutes(task.minutes)} min\n   {papermill_command(task.job)}")
+    for number, entry in enumerate(in_order(tasks), 1):
+        command = (papermill_command if isinstance(entry, Task) else training_command)(entry.job)
+        print(f"\n{number}. {_line(entry)}\n   {command}")
 
 
 def print_slots(profile: str, chosen: list[str] | None, root: Path, folder: Path, minutes: float) -> None:
     """Write the slots that bring what is wanted at a profile, and print what each holds and how to run it."""
     ready, waiting = with_data(wanted_tasks(profile, root, chosen, look_at_data=True), root, folder / "pictures")
-    slots = slots_of(ready, minutes)
+    slots, later = slots_of(ready, minutes)
     for old in set(folder.glob("slot_*.py")) - {folder / f"{slot.name}.py" for slot in slots}:
         old.unlink()
     for slot, path in zip(slots, write_slots(slots, root, folder, minutes), strict=True):
         print(f"{slot.name}: {len(slot.tasks)} rows, {slot.minutes:.1f} of {minutes:g} minutes")
-        print("".join(f"   {task.job}: {task.why}, {_minutes(task.minutes)} min\n" for task in slot.tasks), end="")
+        print("".join(f"   {_line(entry)}\n" for entry in in_order(slot.tasks)), end="")
         print(f"   python {_shown(path)} --out FOLDER")
-    for task, why in waiting.items():
+    for task, why in (waiting | later).items():
         print(f"left out: {task.job}: {why}")
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 2**20
     print(f"{profile}: {len(slots)} slots. Copy {_shown(folder)} ({size:.1f} MiB) to the machine, run one script at a "

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ..gan.registry import WEIGHTS, read_registry
-from .grids import Grid, TrainProfile, TrainSpec
+from .grids import Grid, SameAs, TrainProfile, TrainSpec
 from .project import EVALUATE
 from .rows import Job
 
@@ -53,17 +53,21 @@ def settings_of(grid: Grid, job: Job) -> dict[str, Any]:
 
 
 def train_block(grid: Grid, job: Job) -> tuple[TrainSpec, TrainProfile]:
-    """Return how the weights of a run are made; ValueError where the row has none."""
+    """Return how the weights of a run are made; ValueError where the row has none, or another table makes them."""
     spec = grid.row(job.row).train
+    if isinstance(spec, SameAs):
+        raise ValueError(f"row {job.row} of {grid.table} uses the weights of {spec.row} of {spec.table}, which are "
+                         f"trained there: snakemake {WEIGHTS}/{grid.trained_by(job)[1].weights}.safetensors")
     if spec is None:
-        trained = [name for name, row in grid.rows.items() if row.train]
+        trained = [name for name, row in grid.rows.items() if isinstance(row.train, TrainSpec)]
         raise ValueError(f"row {job.row} of {grid.table} is not trained; choose one of {', '.join(trained) or 'none'}")
     grid.check(job)
     return spec, spec.profiles[job.profile]
 
 
 def training_settings(grid: Grid, job: Job) -> dict[str, Any]:
-    """Return what the grid says about the training of a run, as JSON can hold it."""
+    """Return what the grid says about the training of a run's weights, as JSON can hold it."""
+    grid, job = grid.trained_by(job)
     (spec, given), column, profile = train_block(grid, job), grid.column(job.column), grid.profile(job.profile)
     settings = {k: v for k, v in given.settings.items() if k not in ("checkpoint_every", "evaluate_every")}
     return {
@@ -80,22 +84,23 @@ def training_settings(grid: Grid, job: Job) -> dict[str, Any]:
 
 def code_of(grid: Grid, job: Job, root: Path) -> dict[str, str]:
     """Return the definitions and the notebook cells that one run reaches: name -> text without comments."""
-    row = grid.row(job.row)
-    starts = (*RUN, str(row.method), str(grid.column(job.column).kernel), *([row.train.network] if row.train else []))
-    path = root / EVALUATE
+    row, path = grid.row(job.row), root / EVALUATE
+    network = [train_block(*grid.trained_by(job))[0].network] if row.train else []
+    starts = (*RUN, str(row.method), str(grid.column(job.column).kernel), *network)
     return _sorted_code(starts) | {EVALUATE: _notebook_code(path, path.stat().st_mtime_ns, row.train is not None)}
 
 
 def training_code(grid: Grid, job: Job) -> dict[str, str]:
-    """Return the definitions that the training of a run reaches: name -> text without comments."""
+    """Return the definitions that the training of a run's weights reaches: name -> text without comments."""
+    grid, job = grid.trained_by(job)
     spec, _ = train_block(grid, job)
     starts = (*TRAINING, spec.network, spec.recipe, str(grid.column(job.column).kernel))
-    return dict(sorted(reached_code(starts, OUTSIDE_TRAINING).items()))
+    return _sorted_code(starts, OUTSIDE_TRAINING)
 
 
 @cache
-def _sorted_code(starts: tuple[str, ...]) -> dict[str, str]:
-    return dict(sorted(reached_code(starts).items()))
+def _sorted_code(starts: tuple[str, ...], outside: tuple[str, ...] = OUTSIDE) -> dict[str, str]:
+    return dict(sorted(reached_code(starts, outside).items()))
 
 
 @cache
@@ -115,7 +120,7 @@ def digests(grid: Grid, job: Job, root: Path) -> dict[str, str]:
     if grid.row(job.row).train is None:
         return {"settings": digest_of(settings_of(grid, job)), "code": digest_of(code)}
     both = {"row": code, "training": training_code(grid, job)}
-    entry = read_registry(root / WEIGHTS).get(job.weights)
+    entry = read_registry(root / WEIGHTS).get(grid.trained_by(job)[1].weights)
     return {"settings": digest_of(settings_of(grid, job)), "code": digest_of(both),
             "weights": entry["sha256"] if entry else "none"}  # fmt: skip
 
@@ -130,7 +135,7 @@ def reached_code(starts: Iterable[str], outside: tuple[str, ...] = OUTSIDE) -> d
     found: dict[str, str] = {}
     waiting = list(starts)
     while waiting:
-        name = _resolve(waiting.pop())
+        name = resolve(waiting.pop())
         if name is None or name in found or name.startswith(outside):
             continue
         module, _, definition = name.rpartition(".")
@@ -140,7 +145,7 @@ def reached_code(starts: Iterable[str], outside: tuple[str, ...] = OUTSIDE) -> d
     return found
 
 
-def _resolve(name: str) -> str | None:
+def resolve(name: str) -> str | None:
     """Return the place of a definition: module.name, re-exports followed; None where ilib does not define it."""
     module, _, definition = name.rpartition(".")
     if source_of(module) is None:
@@ -148,7 +153,7 @@ def _resolve(name: str) -> str | None:
     if definition in _definitions(module):
         return name
     target = _imports(module).get(definition)
-    return _resolve(target) if target else None
+    return resolve(target) if target else None
 
 
 def _imported(module: str, used: str) -> str | None:

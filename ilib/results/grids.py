@@ -3,7 +3,7 @@
 import difflib
 import itertools
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -44,11 +44,21 @@ class TrainSpec:
 
 
 @dataclass(frozen=True)
+class SameAs:
+    """Weights that another table trains, in its run of the same column, profile and seed; there by the name row."""
+
+    table: str
+    row: str
+
+
+@dataclass(frozen=True)
 class RowSpec:
     """One method: the paper's figures per column (or average), and how to run it, or why it is not run.
 
     method: dotted name of a callable (y, A, **parameters) -> x_hat; minutes: profile -> what one column takes;
-    train: how its weights are made, None for a method without; the method is told their name as `weights`.
+    train: how its weights are made, or which table trains them (`train: {same_as: TABLE, row: ROW}`, row where it has
+    another name there), None for a method without; the method is told their name as `weights`; seeds: profile -> seeds
+    in place of the profile's.
     """
 
     label: str
@@ -57,7 +67,8 @@ class RowSpec:
     parameters: dict[str, Any] = field(default_factory=dict)
     minutes: dict[str, float] = field(default_factory=dict)
     not_run: str | None = None
-    train: TrainSpec | None = None
+    train: TrainSpec | SameAs | None = None
+    seeds: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -93,7 +104,8 @@ class Grid:
     """One table of a paper: its figures, its rows and columns, what a run is given, and how we differ.
 
     profiles: empty where no row can be run yet; average: what the paper calls the mean over the columns;
-    decimals: metric -> with how many the paper prints it, where that is not 2 for PSNR and 3 for SSIM.
+    decimals: metric -> with how many the paper prints it, where that is not 2 for PSNR and 3 for SSIM; others: the
+    tables whose weights rows here use.
     """
 
     table: str
@@ -106,6 +118,7 @@ class Grid:
     differences: dict[str, tuple[str, str]]
     average: str = AVERAGE
     decimals: dict[str, int] = field(default_factory=dict)
+    others: dict[str, "Grid"] = field(default_factory=dict)
 
     def row(self, name: str) -> RowSpec:
         """Return a row; ValueError that names those that exist."""
@@ -130,10 +143,23 @@ class Grid:
         """List the columns that can be run."""
         return [name for name, column in self.columns.items() if column.kernel and column.not_run is None]
 
+    def seeds(self, row: str, profile: str) -> tuple[int, ...]:
+        """Return the seeds of a row at a profile: its own, or the profile's."""
+        return self.row(row).seeds.get(profile, self.profile(profile).seeds)
+
     def jobs(self, profile: str) -> list[Job]:
         """List the runs of a profile: every row and every column that is run, every seed."""
-        every = itertools.product(self.runs(), self.conditions(), self.profile(profile).seeds)
-        return [Job(self.table, row, column, profile, seed) for row, column, seed in every]
+        self.profile(profile)  # raises where it is none of this grid's
+        every = itertools.product(self.runs(), self.conditions())
+        return [Job(self.table, row, column, profile, seed) for row, column in every
+                for seed in self.seeds(row, profile)]  # fmt: skip
+
+    def trained_by(self, job: Job) -> tuple["Grid", Job]:
+        """Return the run that trains the weights of a job, with its grid: itself unless its row says same_as."""
+        train = self.row(job.row).train
+        if not isinstance(train, SameAs):
+            return self, job
+        return self.others[train.table], job._replace(table=train.table, row=train.row)
 
     def check(self, job: Job) -> None:
         """Raise ValueError unless the job is one of this grid's, saying what is allowed."""
@@ -182,8 +208,47 @@ def load_grid(table: str, root: str | Path | None = None) -> Grid:
     sweep = None if table in table_ids(root) else sweep_of(table, root)
     if sweep is not None:
         return sweep.grid(table)
+    return _read_grid(table, root, lambda content: with_others(parse_grid(table, content), root))
+
+
+def _read_grid(table: str, root: Path, parse: Callable[[Any], Grid]) -> Grid:
     _choose(dict.fromkeys(table_ids(root)), table, "table")
-    return read_yaml(root / GRIDS / f"{table}.yaml", partial(parse_grid, table))
+    return read_yaml(root / GRIDS / f"{table}.yaml", parse)
+
+
+def with_others(grid: Grid, root: Path) -> Grid:
+    """Add the tables whose weights rows of a grid use.  ValueError where these do not train all that is asked for."""
+    shared = {name: row.train for name, row in grid.rows.items() if isinstance(row.train, SameAs)}
+    tables = {train.table for train in shared.values()} - {grid.table}
+    others = {table: _read_grid(table, root, partial(parse_grid, table)) for table in sorted(tables)}
+    for name, train in shared.items():
+        _check_shared(f"rows: {name}: train", grid, name, {**others, grid.table: grid}[train.table])
+    return replace(grid, others={**others, grid.table: grid} if shared else {})
+
+
+def _check_shared(where: str, grid: Grid, name: str, other: Grid) -> None:
+    """Raise ValueError unless another table trains a row's weights at each of its profiles, columns and seeds."""
+    row = grid.rows[name].train.row
+    spec = _choose(other.rows, row, f"row of {other.table} (named by {where})").train
+    if spec is None:
+        trained = [key for key, value in other.rows.items() if isinstance(value.train, TrainSpec)]
+        raise ValueError(f"{where}: row {row} of {other.table} is not trained; choose one of "
+                         f"{', '.join(trained) or 'none'}")
+    if isinstance(spec, SameAs):
+        raise ValueError(f"{where}: {other.table} trains no weights for {row} but uses those of {spec.row} of "
+                         f"{spec.table}; name the row that trains them")
+    for what, here, there in (("profile", grid.profiles, other.profiles),
+                              ("column", grid.conditions(), other.conditions())):  # fmt: skip
+        missing = [key for key in here if key not in there]
+        if missing:
+            raise ValueError(f"{where}: {other.table} trains no {what} {', '.join(missing)}, which this table runs; it "
+                             f"has {', '.join(there)}")
+    for profile in grid.profiles:
+        seeds = other.seeds(row, profile)
+        missing = [seed for seed in grid.seeds(name, profile) if seed not in seeds]
+        if missing:
+            raise ValueError(f"{where}: {other.table} trains no seed {', '.join(map(str, missing))} at {profile}, "
+                             f"which this table runs; it has {', '.join(map(str, seeds))}")
 
 
 def read_yaml(path: Path, parse: Callable[[Any], Any]) -> Any:
@@ -211,9 +276,9 @@ def parse_grid(table: str, content: Any) -> Grid:
     check_identifier(average, "average")
     if average in columns:
         raise ValueError(f"{average} is no column to run: it stands for the mean over them in a row's paper block")
-    rows = _each(content["rows"], "rows", lambda where, block: _row(where, block, (*columns, average)))
     profiles = _each(content["profiles"], "profiles", _profile) if "profiles" in content else {}
     _check_names("profiles", profiles, NAMES)
+    rows = _each(content["rows"], "rows", lambda where, block: _row(where, block, (*columns, average), profiles))
     _check_runnable(rows, columns, profiles)
     differences = _each(content.get("differences", {}), "differences", _difference, names=False)
     texts = {name: _text(f"the grid: {name}", content[name]) for name in ("title", "paper", "number")}
@@ -225,6 +290,7 @@ def _check_runnable(rows: dict[str, RowSpec], columns: dict[str, ColumnSpec], pr
     """Raise ValueError where a row is to be run and the grid does not say on what, or at a profile without settings."""
     for name, row in rows.items():
         _check_names(f"rows: {name}: minutes", row.minutes, profiles)
+        _check_names(f"rows: {name}: seeds", row.seeds, profiles)
         _check_trained(f"rows: {name}: train: profiles", row.train, list(profiles))
     to_run = [name for name, row in rows.items() if row.method]
     if to_run and not profiles:
@@ -235,17 +301,17 @@ def _check_runnable(rows: dict[str, RowSpec], columns: dict[str, ColumnSpec], pr
                              "why nothing is run there)")
 
 
-def _check_trained(where: str, train: TrainSpec | None, profiles: list[str]) -> None:
+def _check_trained(where: str, train: TrainSpec | SameAs | None, profiles: list[str]) -> None:
     """Raise ValueError where a row that needs training has a profile of the grid left out, or one that is not its."""
-    if train is not None:
+    if isinstance(train, TrainSpec):
         _check_names(where, train.profiles, profiles)
         missing = [name for name in profiles if name not in train.profiles]
         if missing:
             raise ValueError(f"{where} has no {', '.join(missing)}; the grid runs every row at {', '.join(profiles)}")
 
 
-def _row(where: str, block: Any, places: Iterable[str]) -> RowSpec:
-    _check_keys(where, block, ("label",), ("paper", "method", "parameters", "minutes", "not_run", "train"))
+def _row(where: str, block: Any, places: Iterable[str], profiles: Iterable[str]) -> RowSpec:
+    _check_keys(where, block, ("label",), ("paper", "method", "parameters", "minutes", "not_run", "train", "seeds"))
     if ("method" in block) == ("not_run" in block):
         raise ValueError(f"{where}: give either method (a row to run) or not_run (the reason why it is not)")
     paper = _mapping(f"{where}: paper", block.get("paper", {}))
@@ -257,14 +323,31 @@ def _row(where: str, block: Any, places: Iterable[str]) -> RowSpec:
     _text(f"{where}: label", block["label"]), _text(f"{where}: not_run", block.get("not_run", "-"))
     _numbers(f"{where}: minutes", block.get("minutes", {}))
     _mapping(f"{where}: parameters", block.get("parameters", {}))
-    if "train" not in block:
-        return RowSpec(**block)
-    if "method" not in block:
-        raise ValueError(f"{where}: train is for a row that is run; give method in place of not_run")
-    return RowSpec(**{**block, "train": _train(f"{where}: train", block["train"])})
+    for name in ("train", "seeds"):
+        if name in block and "method" not in block:
+            raise ValueError(f"{where}: {name} is for a row that is run; give method in place of not_run")
+    train = _train(f"{where}: train", block["train"], where.rpartition(": ")[2]) if "train" in block else None
+    seeds = _seeds_of_row(f"{where}: seeds", block.get("seeds", {}), profiles)
+    return RowSpec(**{**block, "train": train, "seeds": seeds})
 
 
-def _train(where: str, block: Any) -> TrainSpec:
+def _seeds_of_row(where: str, block: Any, profiles: Iterable[str]) -> dict[str, tuple[int, ...]]:
+    """Parse a list of seeds, for every profile, or a block of them."""
+    by_profile = dict.fromkeys(profiles, block) if isinstance(block, list) else _mapping(where, block)
+    return {profile: _seeds(where, seeds) for profile, seeds in by_profile.items()}
+
+
+def _seeds(where: str, seeds: Any) -> tuple[int, ...]:
+    counts = isinstance(seeds, list) and all(_is_count(seed, 0) for seed in seeds)
+    if not counts or not seeds or len(set(seeds)) < len(seeds):
+        raise ValueError(f"{where} is {seeds!r}; pass a list of different whole numbers, as [0, 1, 2]")
+    return tuple(seeds)
+
+
+def _train(where: str, block: Any, row: str) -> TrainSpec | SameAs:
+    if isinstance(block, dict) and "same_as" in block:
+        _check_keys(where, block, ("same_as",), ("row",))
+        return SameAs(_text(f"{where}: same_as", block["same_as"]), _text(f"{where}: row", block.get("row", row)))
     _check_keys(where, block, ("network", "recipe", "profiles"), ())
     _dotted(f"{where}: network", block["network"]), _dotted(f"{where}: recipe", block["recipe"])
     return TrainSpec(**{**block, "profiles": _each(block["profiles"], f"{where}: profiles", _train_profile)})
@@ -299,13 +382,10 @@ def _profile(where: str, block: Any) -> ProfileSpec:
     _check_keys(where, block, ("data",), ("noise", "bits", "seeds", "chunk"))
     _check_keys(f"{where}: data", block["data"], ("name",), ("size", "how", "n"))
     _numbers(where, {key: block[key] for key in ("noise", "chunk") if key in block})
-    bits, seeds = block.get("bits", 8), block.get("seeds", [0])
+    bits = block.get("bits", 8)
     if bits is not None and not _is_count(bits, 1):
         raise ValueError(f"{where}: bits is {bits!r}; pass a whole number of bits, or null for real numbers")
-    counts = isinstance(seeds, list) and all(_is_count(seed, 0) for seed in seeds)
-    if not counts or not seeds or len(set(seeds)) < len(seeds):
-        raise ValueError(f"{where}: seeds is {seeds!r}; pass a list of different whole numbers, as [0, 1, 2]")
-    return ProfileSpec(**{**block, "seeds": tuple(seeds)})
+    return ProfileSpec(**{**block, "seeds": _seeds(f"{where}: seeds", block.get("seeds", [0]))})
 
 
 def _difference(where: str, block: Any) -> tuple[str, str]:

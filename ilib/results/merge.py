@@ -149,7 +149,8 @@ def check_row(name: str, content: bytes, root: Path, taken: dict[str, str]) -> R
     grid = load_grid(row.table, root)
     if row.job not in grid.jobs(row.profile):
         grid.check(row.job)
-        raise ValueError(f"seed {row.seed} is none of the grid's; choose one of {grid.profile(row.profile).seeds}")
+        seeds = ", ".join(map(str, grid.seeds(row.row, row.profile)))
+        raise ValueError(f"seed {row.seed} is none of the grid's; choose one of {seeds}")
     now, kept = digests(grid, row.job, root), row.parameters.get("digest", {})
     changed = [key for key in now if kept.get(key) != now[key]]
     if changed:

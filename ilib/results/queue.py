@@ -9,21 +9,27 @@ from .grids import Grid, load_grid, table_ids
 from .project import EVALUATE, LOGS
 from .rows import Job, Row, read_row
 from .sweeps import load_sweep, sweep_ids
+from .trained import Training, needed_training, why_untrained
 
 
 @dataclass(frozen=True)
 class Task:
-    """One run that is wanted: why, and how long it should take (None where the grid does not say)."""
+    """One run that is wanted: why, and how long it should take (None where the grid does not say).
+
+    needs: the training that it waits for, which several tasks may share; None where there is none to wait for.
+    """
 
     job: Job
     why: str
     minutes: float | None
     in_paper: bool
+    needs: Training | None = None
 
     @property
     def value(self) -> tuple[bool, bool, float, Job]:
         """What to sort by: missing before stale, rows that the paper prints before ours, the quick ones first."""
-        return (self.why != "missing", not self.in_paper, self.minutes or 0.0, self.job)
+        minutes = (self.minutes or 0.0) + (self.needs.minutes if self.needs else 0.0)
+        return (self.why != "missing", not self.in_paper, minutes, self.job)
 
 
 def why_wanted(grid: Grid, job: Job, root: Path) -> str | None:
@@ -37,7 +43,10 @@ def why_wanted(grid: Grid, job: Job, root: Path) -> str | None:
         return "missing"
     kept, now = read_row(path).parameters.get("digest", {}), digests(grid, job, root)
     changed = [name for name in now if kept.get(name) != now[name]]
-    return f"stale: {' and '.join(changed)} changed" if changed else None
+    if changed:
+        return f"stale: {' and '.join(changed)} changed"
+    untrained = why_untrained(grid, job, root)  # that the file alone is missing does not matter: it may be too large
+    return "stale: its weights are" if untrained and untrained != "missing" else None
 
 
 def data_changed(row: Row) -> bool:
@@ -76,8 +85,20 @@ def wanted_tasks(
             why = "stale: data changed" if changed[key] else None
         if why is not None:
             spec = grid.row(job.row)
-            tasks.append(Task(job, why, spec.minutes.get(job.profile), bool(spec.paper)))
+            tasks.append(Task(job, why, spec.minutes.get(job.profile), bool(spec.paper),
+                              needed_training(grid, job, root)))  # fmt: skip
     return sorted(tasks, key=lambda task: task.value)
+
+
+def in_order(tasks: Iterable[Task]) -> list[Task | Training]:
+    """List tasks with the trainings that they wait for, each once, before the first task that does."""
+    pairs = ((task.needs, task) for task in tasks)
+    return list(dict.fromkeys(entry for pair in pairs for entry in pair if entry is not None))
+
+
+def trainings_of(tasks: Iterable[Task]) -> list[Training]:
+    """List the trainings that tasks wait for, each once, in the tasks' order."""
+    return [entry for entry in in_order(tasks) if isinstance(entry, Training)]
 
 
 def papermill_command(job: Job) -> str:

@@ -39,7 +39,7 @@ class Job(NamedTuple):
 
     @property
     def weights(self) -> str:
-        """The name of the weights that the run trains or needs: data/weights/<name>.safetensors."""
+        """The name of the weights that the run trains, where it does: data/weights/<name>.safetensors."""
         return f"{self.table}--{self.name}"
 
     def __str__(self) -> str:

@@ -13,18 +13,20 @@ import json
 import textwrap
 import zipfile
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import ilib
 
 from ..files import write_text
+from ..gan.registry import FILE as REGISTRY
+from ..gan.registry import WEIGHTS
 from .digests import train_block
 from .grids import load_grid, read_yaml
 from .project import COMMIT, EVALUATE, GRIDS, SWEEPS, TRAIN
-from .queue import Task, log_path
-from .trained import training_log, weights_path, why_untrained
+from .queue import Task, in_order, log_path, trainings_of
+from .trained import Training, training_log, weights_path
 
 MINUTES = 10.0  # of one slot
 START = 0.75  # of which the machine's Python needs for unpacking and loading PyTorch
@@ -72,65 +74,72 @@ if __name__ == "__main__":
 
 @dataclass
 class Slot:
-    """The tasks of one script, and the minutes to expect."""
+    """The tasks of one script, with the trainings that they wait for, and the minutes to expect."""
 
     name: str
     tasks: list[Task] = field(default_factory=list)
 
     @property
     def minutes(self) -> float:
-        return START + sum(minutes_of(task) for task in self.tasks)
+        return START + sum(map(minutes_of, self.tasks)) + sum(t.minutes for t in trainings_of(self.tasks))
 
 
 def minutes_of(task: Task) -> float:
-    """Return the minutes that the grid expects for a task, one where it does not say."""
+    """Return the minutes that the grid expects for a task itself, one where it does not say."""
     return UNKNOWN if task.minutes is None else task.minutes
 
 
-def slots_of(tasks: Iterable[Task], minutes: float = MINUTES) -> list[Slot]:
-    """Fill slots in order of value, each task into the first that has room; one too long for any stands alone."""
+def slots_of(tasks: Iterable[Task], minutes: float = MINUTES) -> tuple[list[Slot], dict[Task, str]]:
+    """Fill slots in order of value, each task into the first that has room; one too long for any stands alone.
+
+    -> the slots, and the tasks that have to wait: weights are trained in one slot alone, and the rows that use them and
+    do not fit there come when it is imported.
+    """
     slots: list[Slot] = []
+    waiting: dict[Task, str] = {}
     for task in tasks:
-        room = [slot for slot in slots if slot.minutes + minutes_of(task) <= minutes]
+        home = next((slot for slot in slots if task.needs and task.needs in trainings_of(slot.tasks)), None)
+        room = [slot for slot in ([home] if home else slots) if _has_room(slot, task, minutes)]
+        if home and not room:
+            waiting[task] = f"{home.name} trains its weights and is full; import that first"
+            continue
         if not room:
             slots.append(Slot(f"slot_{len(slots) + 1}"))
             room = slots[-1:]
         room[0].tasks.append(task)
-    return slots
+    return slots, waiting
 
 
-def steps_of(task: Task, root: Path) -> list[dict[str, Any]]:
-    """Return what a slot runs for a task: the training of its weights where they are missing or stale, then the row.
+def _has_room(slot: Slot, task: Task, minutes: float) -> bool:
+    return Slot("", [*slot.tasks, task]).minutes <= minutes
+
+
+def steps_of(slot: Slot) -> list[dict[str, Any]]:
+    """Return what a slot runs: the rows of its tasks, and before the first row that waits for a training the training.
 
     Each step: notebook, parameters, minutes, log, and the file that says it is done.
     """
-    grid = load_grid(task.job.table, root)
-    row = {"name": f"{task.job.table}/{task.job.name}", "notebook": EVALUATE, "log": log_path(task.job),
-           "parameters": task.job._asdict() | {"output": task.job.path.as_posix()},
-           "minutes": minutes_of(task), "done": task.job.path.as_posix()}  # fmt: skip
-    if why_untrained(grid, task.job, root) is None:
-        return [row]
-    weights, minutes = weights_path(task.job).as_posix(), train_block(grid, task.job)[1].minutes
-    training = {"name": weights, "notebook": TRAIN, "log": training_log(task.job), "minutes": minutes, "done": weights,
-                "parameters": task.job._asdict() | {"output": weights}}  # fmt: skip
-    return [training, row | {"minutes": max(0.0, minutes_of(task) - minutes)}]
+    return [_row_step(entry) if isinstance(entry, Task) else _training_step(entry) for entry in in_order(slot.tasks)]
 
 
-def with_training(task: Task, root: Path) -> Task:
-    """Add the minutes of the training that a task needs first."""
-    grid = load_grid(task.job.table, root)
-    if why_untrained(grid, task.job, root) is None:
-        return task
-    return replace(task, minutes=minutes_of(task) + train_block(grid, task.job)[1].minutes)
+def _row_step(task: Task) -> dict[str, Any]:
+    path = task.job.path.as_posix()
+    return {"name": f"{task.job.table}/{task.job.name}", "notebook": EVALUATE, "log": log_path(task.job),
+            "parameters": task.job._asdict() | {"output": path}, "minutes": minutes_of(task), "done": path}  # fmt: skip
+
+
+def _training_step(training: Training) -> dict[str, Any]:
+    job, weights = training.job, weights_path(training.job).as_posix()
+    return {"name": weights, "notebook": TRAIN, "log": training_log(job), "minutes": training.minutes, "done": weights,
+            "parameters": job._asdict() | {"output": weights}}  # fmt: skip
 
 
 def data_of(task: Task, root: Path) -> list[dict[str, Any]]:
-    """Return what a task loads, as the words of `ilib.data.load`."""
-    grid = load_grid(task.job.table, root)
-    tested = [grid.profile(task.job.profile).data]
-    if why_untrained(grid, task.job, root) is None:
+    """Return what a task and the training that it waits for load, as the words of `ilib.data.load`."""
+    tested = [load_grid(task.job.table, root).profile(task.job.profile).data]
+    if task.needs is None:
         return tested
-    blocks = train_block(grid, task.job)[1].data
+    blocks = train_block(load_grid(task.needs.job.table, root), task.needs.job)[1].data
     return tested + [{"how": None, **block} for block in blocks if block["name"] != "dead_leaves"]
 
 
@@ -159,7 +168,7 @@ def with_data(tasks: Iterable[Task], root: Path, folder: Path) -> tuple[list[Tas
     """Pack the pictures of tasks.  -> the tasks whose pictures are there, and why the others have to wait."""
     from ..data.packed import packed_path
 
-    tasks = [with_training(task, root) for task in tasks]
+    tasks = list(tasks)
     states = pack_pictures(tasks, root, folder)
     why = {task: "; ".join(filter(None, (states[packed_path(folder, words)] for words in data_of(task, root))))
            for task in tasks}  # fmt: skip
@@ -174,8 +183,8 @@ def write_slots(slots: Iterable[Slot], root: Path, folder: Path, minutes: float 
     for slot in slots:
         path = folder / f"{slot.name}.py"
         project = base64.b64encode(zipped_project(root, slot, commit)).decode()
-        steps = "\n".join(f"    {task.job}: {minutes_of(task):g} min" for task in slot.tasks)
-        write_text(path, SCRIPT.format(name=slot.name, minutes=slot.minutes, count=len(slot.tasks), steps=steps,
+        steps = "\n".join(f"    {step['name']}: {step['minutes']:g} min" for step in steps_of(slot))
+        write_text(path, SCRIPT.format(name=slot.name, minutes=slot.minutes, count=len(steps_of(slot)), steps=steps,
                                        file=path.name, slot_minutes=minutes, project=textwrap.fill(project, 100)))
         paths.append(path)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
@@ -187,8 +196,7 @@ def write_slots(slots: Iterable[Slot], root: Path, folder: Path, minutes: float 
 
 def zipped_project(root: Path, slot: Slot, commit: str) -> bytes:
     """Zip what a slot needs: ilib, the notebooks that run, the grids and sweeps as JSON, weights, the steps."""
-    steps = [step for task in slot.tasks for step in steps_of(task, root)]
-    about = {"name": slot.name, "commit": commit, "ilib": ilib.__version__, "steps": steps}
+    about = {"name": slot.name, "commit": commit, "ilib": ilib.__version__, "steps": steps_of(slot)}
     bare = (PACKAGE / "results/bare.py").read_text("utf-8")  # apart: ilib cannot be imported before its stand-ins
     files = {COMMIT: commit, "slot.json": json.dumps(about, indent=1), "bare.py": bare}
     files |= {f"ilib/{p.relative_to(PACKAGE).as_posix()}": p.read_text("utf-8") for p in sorted(PACKAGE.rglob("*.py"))}
@@ -205,11 +213,10 @@ def zipped_project(root: Path, slot: Slot, commit: str) -> bytes:
 
 
 def weights_of(slot: Slot, root: Path) -> list[Path]:
-    """List the trained weights that the rows of a slot may load, and their registry, as far as they are there."""
-    folder = root / "data/weights"
-    wanted = [folder / f"{task.job.table}--{task.job.name}.safetensors" for task in slot.tasks]
-    found = [path for path in wanted if path.is_file()]
-    return [*found, folder / "registry.json"] if found else []
+    """List the trained weights that a slot's rows load and that it does not train itself, and their registry."""
+    pairs = [load_grid(task.job.table, root).trained_by(task.job) for task in slot.tasks if task.needs is None]
+    wanted = {root / weights_path(job) for grid, job in pairs if grid.row(job.row).train}
+    return [*sorted(wanted), root / WEIGHTS / REGISTRY] if wanted else []
 
 
 def stripped(notebook: Path) -> str:

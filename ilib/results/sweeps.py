@@ -1,51 +1,83 @@
 """Sweeps: one table's grid again and again with one setting (or two) changed, asked for by five lines of YAML.
 
     base: mbdgan_1             # the table whose rows are run again: notebooks/tables/mbdgan_1.yaml
-    rows: [wiener, tv, hl]     # which of its rows; left out: all that can be run
+    rows: [wiener, tv, hl]     # which of its rows; left out: all that can be run (and trained, where train. is varied)
     columns: [motion]          # which of its columns; left out: all that can be run
+    profiles: [smoke, cpu]     # which of its profiles; left out: all
     vary:
-      noise: [0, 0.01, 0.02]   # noise, bits, data.size, kernel.NAME or method.NAME, and the values
+      noise: [0, 0.01, 0.02]   # noise, bits, data.size, kernel.NAME, method.NAME or train...., and the values
 
 Each value is a table of its own: `noise_motion.yaml` with the value 0.01 is the table noise_motion_0p01, and its rows
 are results/noise_motion_0p01/ROW--COLUMN--PROFILE--sSEED.json, of the same form as all others.
+
+A row with trained weights is tested with those of the base table, whatever is varied, unless its name begins with
+`train.`: then each point trains its own, with all that is varied (a point that only repeats the base's own values
+takes the base's weights).  `train.data.n` is the number of training pictures over all sets together, the same share
+of each set, from its beginning; a set that has no `n` in the grid needs its size, as `sizes: {cid22: 191}`.
 """
 
 import ast
 import itertools
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from .digests import source_of
-from .grids import AVERAGE, Grid, _check_keys, _choose, _mapping, _profile, load_grid, read_yaml, table_ids
+from ..gan.settings import Settings, settings_from
+from .digests import resolve, source_of
+from .grids import (
+    AVERAGE,
+    Grid,
+    SameAs,
+    TrainProfile,
+    TrainSpec,
+    _check_keys,
+    _choose,
+    _is_count,
+    _mapping,
+    _profile,
+    load_grid,
+    read_yaml,
+    table_ids,
+)
 from .project import GRIDS, SWEEPS, project_folder
 from .rows import Job, Row, check_identifier, read_row
 
-SETTINGS = ("noise", "bits", "data.name", "data.size", "data.how", "data.n", "kernel.NAME", "method.NAME")
+SETTINGS = ("noise", "bits", "data.name", "data.size", "data.how", "data.n", "kernel.NAME", "method.NAME",
+            "train.recipe.NAME", "train.settings.NAME", "train.network.NAME", "train.data.n")  # fmt: skip
+TOLD = ("self", "y", "A", "weights", "generator")  # parameters that the run gives, not the grid
 Point = dict[str, Any]  # setting -> value
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """A base table, which of its rows and columns are run, and the values of each setting that is varied."""
+    """A base table, which of its rows, columns and profiles are run, and the values of each setting that is varied.
+
+    sizes: set -> its pictures, for train.data.n.
+    """
 
     name: str
     base: Grid
     rows: tuple[str, ...]
     columns: tuple[str, ...]
+    profiles: tuple[str, ...]
     vary: dict[str, list[Any]]
+    sizes: dict[str, int] = field(default_factory=dict)
 
     def points(self) -> dict[str, Point]:
-        """Return every combination of values under the id of its table, as noise_motion_0p01."""
+        """Return every combination of values under the id of its table, as noise_motion_0p01.
+
+        Settings with one value are no part of the id, unless none has more.
+        """
         return self._points
 
     @cached_property
     def _points(self) -> dict[str, Point]:
         every = [dict(zip(self.vary, values, strict=True)) for values in itertools.product(*self.vary.values())]
-        return {"_".join([self.name, *map(word_of, point.values())]): point for point in every}
+        named = [name for name, values in self.vary.items() if len(values) > 1] or list(self.vary)[:1]
+        return {"_".join([self.name, *(word_of(point[name]) for name in named)]): point for point in every}
 
     def grid(self, table: str) -> Grid:
         """Return the grid of one point; ValueError that names the points."""
@@ -67,14 +99,65 @@ def word_of(value: Any) -> str:
 def changed_grid(sweep: Sweep, table: str, point: Point) -> Grid:
     """Return the base table's grid at one point: the chosen rows and columns, no figures of the paper."""
     base, label = sweep.base, ", ".join(f"{name} {value}" for name, value in point.items())
-    kernel, method, profile = ({n.partition(".")[2]: v for n, v in point.items() if n.startswith(f"{kind}.")}
-                               for kind in ("kernel", "method", "data"))  # fmt: skip
-    plain = {name: value for name, value in point.items() if "." not in name}
-    rows = {n: replace(base.rows[n], parameters=base.rows[n].parameters | method, paper={}) for n in sweep.rows}
+    plain, kernel, method, data = (_part(point, kind) for kind in ("", "kernel", "method", "data"))
+    rows = {n: replace(base.rows[n], parameters=base.rows[n].parameters | method, paper={},
+                       train=_train_at(sweep, n, point)) for n in sweep.rows}  # fmt: skip
     columns = {n: replace(base.columns[n], parameters=base.columns[n].parameters | kernel) for n in sweep.columns}
-    profiles = {n: replace(p, data=p.data | profile, **plain) for n, p in base.profiles.items()}
+    profiles = {n: replace(p, data=p.data | data, **plain) for n, p in base.profiles.items() if n in sweep.profiles}
     return replace(base, table=table, title=f"{base.title}: {label}", rows=rows, columns=columns, profiles=profiles,
-                   differences={}, average=AVERAGE)
+                   differences={}, average=AVERAGE, others=base.others | {base.table: base})  # fmt: skip
+
+
+def _part(point: Point, kind: str) -> Point:
+    """Return what a point sets of one kind, as kernel or train.recipe, under the names that come after it."""
+    split = {name: name.rpartition(".") for name in point}
+    return {split[name][2]: value for name, value in point.items() if split[name][0] == kind}
+
+
+def _train_at(sweep: Sweep, row: str, point: Point) -> TrainSpec | SameAs | None:
+    """Return how a row's weights are made at a point: anew where that is varied, else the base table's are taken."""
+    spec, varied = sweep.base.rows[row].train, [name for name in point if name.startswith("train.")]
+    if not isinstance(spec, TrainSpec):
+        return spec
+    kept = {name: given for name, given in spec.profiles.items() if name in sweep.profiles}
+    profiles = {name: _given_at(sweep, given, point) for name, given in kept.items()} if varied else kept
+    if profiles == kept and len(varied) in (0, len(point)):
+        return SameAs(sweep.base.table, row)
+    return replace(spec, profiles=profiles)
+
+
+def _given_at(sweep: Sweep, given: TrainProfile, point: Point) -> TrainProfile:
+    """Return what a profile's training is given at a point.  ValueError and TypeError for a value out of range."""
+    recipe, network, data = (_part(point, f"train.{kind}") for kind in ("recipe", "network", "data"))
+    changed = given.settings | _part(point, "train.settings")
+    now, before = settings_from(changed), settings_from(given.settings)
+    blocks = cut_evenly(given.data, data["n"], sweep.sizes) if data else given.data
+    if data and data["n"] <= now.held_out:
+        raise ValueError(f"train.data.n is {data['n']}, and {now.held_out} of these are held out: give more of them")
+    return replace(given, settings=changed, data=blocks, minutes=given.minutes * now.steps / before.steps,
+                   recipe=given.recipe | recipe, network=given.network | network)  # fmt: skip
+
+
+def cut_evenly(blocks: Iterable[dict[str, Any]], n: int, sizes: dict[str, int]) -> tuple[dict[str, Any], ...]:
+    """Cut sets down to n pictures over all of them, each by the same share (Sainte-Laguë: more in all is more of each).
+
+    ValueError where the size of a set is not known, or where they hold fewer than n.
+    """
+    if not _is_count(n, 1):
+        raise TypeError(f"train.data.n is {n!r}; it must be a whole number, 1 or more")
+    blocks = list(blocks)
+    unknown = [b["name"] for b in blocks if "n" not in b and b["name"] not in sizes]
+    if unknown:
+        raise ValueError(f"train.data.n needs the size of {', '.join(unknown)}: add `sizes: {{{unknown[0]}: NUMBER}}`, "
+                         "the number of its pictures, to the sweep")
+    have = [b.get("n", sizes.get(b["name"], 0)) for b in blocks]
+    if n > sum(have):
+        raise ValueError(f"train.data.n is {n}, but {', '.join(b['name'] for b in blocks)} hold {sum(have)} pictures")
+    taken = [0] * len(blocks)
+    for _ in range(n):
+        most = max(range(len(blocks)), key=lambda i: have[i] / (2 * taken[i] + 1) if taken[i] < have[i] else 0)
+        taken[most] += 1
+    return tuple(block | {"n": k} for block, k in zip(blocks, taken, strict=True) if k)
 
 
 def sweep_ids(root: Path | None = None) -> list[str]:
@@ -99,16 +182,36 @@ def _loaded(name: str, root: Path, files: tuple[tuple[Path, int], ...]) -> Sweep
 def parse_sweep(name: str, content: Any, root: Path) -> Sweep:
     """Build a sweep from the content of its YAML.  ValueError and TypeError name the place and what is allowed."""
     check_identifier(name, "the sweep's name")
-    _check_keys("the sweep", content, ("base", "vary"), ("rows", "columns"))
+    _check_keys("the sweep", content, ("base", "vary"), ("rows", "columns", "profiles", "sizes"))
     _choose(dict.fromkeys(table_ids(root)), content["base"], "table")
     if name in table_ids(root):
         raise ValueError(f"{name} is the name of a table; give the sweep another")
-    base = load_grid(content["base"], root)
-    rows = _chosen("rows", content, base.runs(), base.table)
+    base, vary = load_grid(content["base"], root), _vary(content["vary"])
+    rows = _chosen("rows", content, _rows_for(base, vary), base.table)
     columns = _chosen("columns", content, base.conditions(), base.table)
-    sweep = Sweep(name, base, rows, columns, _vary(content["vary"]))
+    profiles = _chosen("profiles", content, base.profiles, base.table)
+    sweep = Sweep(name, base, rows, columns, profiles, vary, _sizes(content.get("sizes", {})))
     _check_points(sweep)
     return sweep
+
+
+def _rows_for(base: Grid, vary: Iterable[str]) -> list[str]:
+    """List the rows that a sweep may run: where training is varied, those that are trained here."""
+    if not any(name.startswith("train.") for name in vary):
+        return base.runs()
+    rows = [name for name in base.runs() if isinstance(base.rows[name].train, TrainSpec)]
+    if not rows:
+        others = sorted({row.train.table for row in base.rows.values() if isinstance(row.train, SameAs)})
+        raise ValueError(f"vary: no row of {base.table} is trained" + (f" there; start from {', '.join(others)}, whose "
+                         "weights it uses" if others else ", so that nothing under train. can be varied"))
+    return rows
+
+
+def _sizes(block: Any) -> dict[str, int]:
+    for name, size in _mapping("sizes", block).items():
+        if not _is_count(size, 1):
+            raise TypeError(f"sizes: {name} is {size!r}; it must be a number of pictures, 1 or more")
+    return block
 
 
 def _chosen(what: str, content: dict[str, Any], options: Iterable[str], table: str) -> tuple[str, ...]:
@@ -122,9 +225,8 @@ def _chosen(what: str, content: dict[str, Any], options: Iterable[str], table: s
 
 def _vary(block: Any) -> dict[str, list[Any]]:
     for name, values in _mapping("vary", block).items():
-        rest = str(name).partition(".")[2] or "NAME"
-        options = [f"{kind}.{rest}" if kind in ("kernel", "method") else f"{kind}.{key}" if key else kind
-                   for kind, _, key in (setting.partition(".") for setting in SETTINGS)]  # fmt: skip
+        last = name.rpartition(".")[2] if "." in str(name) else "NAME"
+        options = [setting.replace("NAME", last) for setting in SETTINGS]
         _choose(dict.fromkeys(options), name, "setting that can be varied")
         if not isinstance(values, list) or not values:
             raise TypeError(f"vary: {name} is {values!r}; it must be a list of values, as [0, 0.01, 0.02]")
@@ -148,23 +250,31 @@ def _check_points(sweep: Sweep) -> None:
 
 
 def _check_parameters(sweep: Sweep) -> None:
-    """Raise ValueError where a kernel or a method has no such parameter; read off its source."""
-    makers = {"kernel": [sweep.base.columns[n].kernel for n in sweep.columns],
-              "method": [sweep.base.rows[n].method for n in sweep.rows]}  # fmt: skip
-    for kind, _, name in (setting.partition(".") for setting in sweep.vary):
+    """Raise ValueError where a kernel, a method, a recipe or a network has no such parameter; read off its source."""
+    rows, columns = [sweep.base.rows[n] for n in sweep.rows], [sweep.base.columns[n] for n in sweep.columns]
+    trained = [row.train for row in rows if isinstance(row.train, TrainSpec)]
+    makers = {"kernel": [column.kernel for column in columns],
+              "method": [row.method for row in rows],
+              "train.recipe": [train.recipe for train in trained],
+              "train.network": [train.network for train in trained]}  # fmt: skip
+    for kind, _, name in (setting.rpartition(".") for setting in sweep.vary):
         for maker in makers.get(kind, []):
             allowed = _parameters_of(str(maker))
-            if allowed:
+            if allowed is not None:
                 _choose(dict.fromkeys(allowed), name, f"parameter of {maker}")
+        if kind == "train.settings":
+            _choose(dict.fromkeys(f.name for f in fields(Settings) if f.name != "seed"), name, "setting of a training")
 
 
-def _parameters_of(name: str) -> list[str]:
-    """Name the parameters of a function of ilib, y and A left out; none where its module does not define it."""
-    module, _, definition = name.rpartition(".")
-    for node in ast.parse(source_of(module) or "").body:
-        if isinstance(node, ast.FunctionDef) and node.name == definition:
-            return [a.arg for a in (*node.args.args, *node.args.kwonlyargs) if a.arg not in ("y", "A")]
-    return []
+def _parameters_of(name: str) -> list[str] | None:
+    """Name the parameters of a function or class of ilib that a grid may give; None where they cannot be read."""
+    module, _, definition = (resolve(name) or "").rpartition(".")
+    found = [node for node in ast.parse(source_of(module) or "").body if getattr(node, "name", "") == definition]
+    for node in found:
+        inner = [part for part in getattr(node, "body", []) if getattr(part, "name", "") == "__init__"]
+        for function in inner if isinstance(node, ast.ClassDef) else found:
+            return [a.arg for a in (*function.args.args, *function.args.kwonlyargs) if a.arg not in TOLD]
+    return None
 
 
 def _product(counts: Iterable[int]) -> int:

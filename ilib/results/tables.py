@@ -44,11 +44,18 @@ class Figures(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """Mean of a - b over n pictures, and the standard error of that mean."""
+    """Mean of a - b over n pictures (and over seeds, where there are several), and how sure it is.
+
+    se: standard error over the pictures, sd / sqrt(n), of each picture's difference averaged over the seeds: what other
+    pictures would change; se_seeds: over the seeds, sd / sqrt(seeds), of each seed's difference averaged over the
+    pictures: what other seeds would change (NaN for one).  They answer two questions and are not added.
+    """
 
     mean: float
     se: float
     n: int
+    se_seeds: float = math.nan
+    seeds: int = 1
 
 
 def load_table(table: str, profile: str = "") -> tuple[Grid, list[Row]]:
@@ -85,15 +92,65 @@ def paired_difference(a: Row, b: Row, metric: str = "psnr") -> Difference:
 
     ValueError where the rows were not tested on the same measurements of the same pictures, or have fewer than two.
     """
-    for name in ("table", "column", "data", "degradation", "n"):
-        if getattr(a, name) != getattr(b, name):
-            raise ValueError(f"{a.job} and {b.job} differ in {name}: only rows of the same measurements are paired")
-    a.mean(metric), b.mean(metric)  # raises where a row has no such metric
-    if a.n < 2:
-        raise ValueError(f"{a.job} has {a.n} picture: a standard error needs two or more")
-    gaps = [p - q for p, q in zip(a.per_image[metric], b.per_image[metric], strict=True)]
-    stated = mean_and_sd(gaps)
-    return Difference(stated["mean"], stated["sd"] / math.sqrt(a.n), a.n)
+    return difference_of([(a, b)], metric)
+
+
+def difference_of(pairs: Sequence[tuple[Row, Row]], metric: str = "psnr") -> Difference:
+    """Compare pairs of rows, one for each seed, picture by picture.  ValueError as paired_difference."""
+    for a, b in pairs:
+        wrong = [name for name, (one, other) in _measurements(a, b).items() if one != other]
+        if wrong:
+            raise ValueError(f"{a.job} and {b.job} differ in {wrong[0]}: only rows of the same measurements are paired")
+        a.mean(metric), b.mean(metric)  # raises where a row has no such metric
+        if a.n < 2:
+            raise ValueError(f"{a.job} has {a.n} picture: a standard error needs two or more")
+    gaps = [[p - q for p, q in zip(a.per_image[metric], b.per_image[metric], strict=True)] for a, b in pairs]
+    n, seeds = len(gaps[0]), len(gaps)
+    pictures = mean_and_sd([sum(gap) / seeds for gap in zip(*gaps, strict=True)])
+    spread = mean_and_sd([sum(gap) / n for gap in gaps])["sd"]
+    se_seeds = math.nan if spread is None else spread / math.sqrt(seeds)
+    return Difference(pictures["mean"], pictures["sd"] / math.sqrt(n), n, se_seeds, seeds)
+
+
+def _measurements(a: Row, b: Row) -> dict[str, tuple[object, object]]:
+    """Name what two rows must have in common to be compared.  The seed counts where noise was drawn with it."""
+    seeds = [row.degradation.get("seed") if row.degradation.get("noise") else None for row in (a, b)]
+    degradations = (a.degradation | {"seed": seeds[0]}, b.degradation | {"seed": seeds[1]})
+    same = {name: (getattr(a, name), getattr(b, name)) for name in ("table", "column", "data", "n")}
+    return same | {"degradation": degradations}
+
+
+def _pairs(first: Sequence[Row], second: Sequence[Row]) -> list[tuple[Row, Row]]:
+    """Pair rows of the same measurements: seed by seed where both have several, else the one with each of the other."""
+    alike = [(a, b) for a in first for b in second if all(p == q for p, q in _measurements(a, b).values())]
+    several = len(first) > 1 and len(second) > 1
+    return [(a, b) for a, b in alike if a.seed == b.seed or not several]
+
+
+def _partners(seeds: Sequence[Row], rows: Sequence[Row], name: str) -> list[tuple[Row, Row]]:
+    """Pair the seeds of one row and column with those of another row, at the same profile where it can be."""
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.row == name:
+            found.setdefault(row.profile, []).append(row)
+    order = sorted(found, key=lambda profile: (profile != seeds[0].profile, -NAMES.index(profile)))
+    return next((pairs for profile in order if (pairs := _pairs(seeds, found[profile]))), [])
+
+
+def paired(grid: Grid, rows: Sequence[Row], a: str, b: str, metric: str = "psnr") -> pd.DataFrame:
+    """Compare two rows of the grid, a - b, in every column in which both were run on the same measurements.
+
+    A line for each column: column, difference (mean over pictures and seeds), se (over the pictures), n (of them),
+    se_seeds, seeds, as `Difference` has them.  Where both rows have several seeds they are paired seed by seed, else
+    the one is paired with each of the other (so that se_seeds is that of the row with several).
+    """
+    grid.row(a), grid.row(b)  # raises for unknown names
+    lines = []
+    for column, seeds in best_rows(grid, rows, a)[1].items():
+        pairs = _partners(seeds, rows, b)
+        if pairs:
+            lines.append((column, *difference_of(pairs, metric)))
+    return pd.DataFrame(lines, columns=["column", "difference", "se", "n", "se_seeds", "seeds"])
 
 
 def best_rows(grid: Grid, rows: Sequence[Row], name: str) -> tuple[str | None, dict[str, list[Row]]]:
@@ -182,17 +239,15 @@ def beside_paper(grid: Grid, rows: Sequence[Row], metric: str = "psnr") -> pd.Da
 
 
 def gains(grid: Grid, rows: Sequence[Row], against: str = "blurred", metric: str = "psnr") -> pd.DataFrame:
-    """Compare every shown row with one row of the grid, picture by picture and column by column, at the first seed.
+    """Compare every shown row with one row of the grid, picture by picture and column by column, over all its seeds.
 
-    Columns: row, label, column, gain, se, n.  A row is left out where nothing was measured on the same pictures.
+    Columns: row, label, column, and those of `paired`, difference being called gain.  A row is left out where nothing
+    was measured on the same pictures.
     """
-    lines = []
-    for row in shown_rows(grid, rows):
-        pairs = [other for other in rows if other.row == against and other.column == row.column
-                 and other.seed == row.seed and (other.data, other.degradation) == (row.data, row.degradation)]
-        if pairs and row.row != against and row.seed == min(grid.profile(row.profile).seeds):
-            lines.append((row.row, grid.row(row.row).label, row.column, *paired_difference(row, pairs[0], metric)))
-    return pd.DataFrame(lines, columns=["row", "label", "column", "gain", "se", "n"])
+    frames = [paired(grid, rows, name, against, metric).assign(row=name, label=spec.label)
+              for name, spec in grid.rows.items() if name != against]  # fmt: skip
+    whole = pd.concat(frames, ignore_index=True).rename(columns={"difference": "gain"})
+    return whole[["row", "label", "column", "gain", "se", "n", "se_seeds", "seeds"]]
 
 
 def paper_table(grid: Grid, rows: Sequence[Row], metric: str = "psnr") -> Styler:
@@ -215,6 +270,7 @@ def _line(grid: Grid, frame: pd.DataFrame, metric: str, any_ours: bool) -> dict[
             cells[f"paper, {label}"] = as_printed(grid, entry["paper"], metric)
         if any_ours:
             ours = _mean_and_spread(entry["ours"], entry["spread"], digits)
+            ours += f" ({entry['over']})" if entry["over"].endswith("seeds") else ""
             cells[f"ours, {label}" if is_printed else label] = ours
     profiles = [p for p in frame["profile"] if isinstance(p, str)]
     return cells | ({"profile": profiles[0] if profiles else NOTHING} if any_ours else {})
@@ -236,15 +292,23 @@ def beside(grid: Grid, rows: Sequence[Row]) -> HTML:
 
 
 def gains_table(grid: Grid, rows: Sequence[Row], against: str, metric: str = "psnr") -> HTML:
-    """Show `gains` with a column for each condition: mean over the pictures ± its standard error."""
+    """Show `gains` with a column for each condition: mean ± its standard error over the pictures.
+
+    Where a row has several seeds, the standard error over them follows.
+    """
     frame = gains(grid, rows, against, metric)
     if frame.empty:
         return _paragraph("No two rows of this table were run on the same measurements yet.")
     unit, digits = " dB" * (metric == "psnr"), DIGITS.get(metric, 3)
     lines = {label: {"method": label} | {_label(grid, entry["column"]): f"{entry['gain']:+.{digits}f} ± "
-                                         f"{entry['se']:.{digits}f}{unit}" for _, entry in part.iterrows()}
-             for label, part in frame.groupby("label", sort=False)}
+                                         f"{entry['se']:.{digits}f}{unit}{_over_seeds(entry, digits)}"
+                                         for _, entry in part.iterrows()}
+             for label, part in frame.groupby("label", sort=False)}  # fmt: skip
     return plain_table(pd.DataFrame(lines.values()).fillna(NOTHING))
+
+
+def _over_seeds(entry: Mapping[str, float], digits: int) -> str:
+    return "" if entry["seeds"] < 2 else f" (over {entry['seeds']} seeds ± {entry['se_seeds']:.{digits}f})"
 
 
 def check(claims: Mapping[str, bool | None]) -> HTML:

@@ -1,19 +1,18 @@
 """Which weights the rows of a grid need, which of them are missing or stale, and the command that trains them."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..gan.registry import WEIGHTS, read_registry
-from .digests import digests, train_block, training_digests, training_settings
-from .grids import Grid, load_grid, table_ids
+from .digests import train_block, training_digests, training_settings
+from .grids import Grid, load_grid
 from .project import LOGS, TRAIN
-from .rows import Job, read_row
+from .rows import Job
 
 
 @dataclass(frozen=True)
 class Training:
-    """One training that is wanted: for which run, why ("missing", "stale: ..."), and the minutes to expect."""
+    """One training that is wanted: of which run, why ("missing", "stale: ..."), and the minutes to expect."""
 
     job: Job
     why: str
@@ -21,7 +20,7 @@ class Training:
 
 
 def weights_path(job: Job) -> Path:
-    """Return where the weights of a run lie, relative to the project's folder."""
+    """Return where the weights that a run trains lie, relative to the project's folder."""
     return Path(WEIGHTS) / f"{job.weights}.safetensors"
 
 
@@ -30,7 +29,7 @@ def with_weights(grid: Grid, job: Job) -> Grid:
     row = grid.row(job.row)
     if row.train is None:
         return grid
-    told = replace(row, parameters={**row.parameters, "weights": job.weights})
+    told = replace(row, parameters={**row.parameters, "weights": grid.trained_by(job)[1].weights})
     return replace(grid, rows={**grid.rows, job.row: told})
 
 
@@ -38,8 +37,9 @@ def weights_of(grid: Grid, job: Job, root: Path) -> tuple[dict[str, str] | None,
     """Return what a row keeps of its weights: name and sha256 (None where it has none), and the seconds of training."""
     if grid.row(job.row).train is None:
         return None, 0.0
-    entry = read_registry(root / WEIGHTS)[job.weights]
-    return {"name": job.weights, "sha256": entry["sha256"]}, float(entry["seconds"])
+    name = grid.trained_by(job)[1].weights
+    entry = read_registry(root / WEIGHTS)[name]
+    return {"name": name, "sha256": entry["sha256"]}, float(entry["seconds"])
 
 
 def why_untrained(grid: Grid, job: Job, root: Path) -> str | None:
@@ -47,6 +47,7 @@ def why_untrained(grid: Grid, job: Job, root: Path) -> str | None:
     are needed.  Settings and code are compared through the digests in the registry, not through dates."""
     if grid.row(job.row).train is None:
         return None
+    grid, job = grid.trained_by(job)
     entry = read_registry(root / WEIGHTS).get(job.weights)
     if entry is None or not (root / weights_path(job)).is_file():
         return "missing"
@@ -55,22 +56,13 @@ def why_untrained(grid: Grid, job: Job, root: Path) -> str | None:
     return f"stale: {' and '.join(changed)} changed" if changed else None
 
 
-def wanted_trainings(profile: str, root: Path, chosen: Iterable[str] | None = None) -> list[Training]:
-    """List the trainings that are missing or stale at a profile, in all tables or the chosen ones; quick ones first.
-
-    Weights whose row is up to date are not wanted where their file alone is missing: large ones are not committed.
-    """
-    grids = [load_grid(table, root) for table in (table_ids(root) if chosen is None else chosen)]
-    jobs = [(grid, job) for grid in grids if profile in grid.profiles for job in grid.jobs(profile)]
-    found = [Training(job, why, train_block(grid, job)[1].minutes) for grid, job in jobs
-             if (why := why_untrained(grid, job, root)) is not None and not _has_row(grid, job, root)]  # fmt: skip
-    return sorted(found, key=lambda training: (training.why != "missing", training.minutes, training.job))
-
-
-def _has_row(grid: Grid, job: Job, root: Path) -> bool:
-    """Whether the row that the weights are for is there and up to date."""
-    path = root / job.path
-    return path.exists() and read_row(path).parameters.get("digest") == digests(grid, job, root)
+def needed_training(grid: Grid, job: Job, root: Path) -> Training | None:
+    """Return the training that a run waits for; None where its weights are up to date, or it needs none."""
+    why = why_untrained(grid, job, root)
+    if why is None:
+        return None
+    grid, job = grid.trained_by(job)
+    return Training(job, why, train_block(grid, job)[1].minutes)
 
 
 def training_log(job: Job) -> str:

@@ -59,7 +59,11 @@ def plan_training(grid: Grid, job: Job, steps: int = 0) -> Plan:
     kernel = call_by_name(str(column.kernel), column.parameters).float()
     settings = settings_from({**given.settings, **({"steps": steps} if steps else {})}, job.seed)
     camera = Measurement(CircularBlur(kernel), profile.noise, profile.bits)
-    return Plan(job, recipe_of(grid, job), tuple(pictures_of(block) for block in given.data), camera, settings)
+    sets = tuple(pictures_of(block) for block in given.data)
+    for block, pictures in zip(given.data, sets, strict=True):
+        if block.get("n", 0) > len(pictures):
+            raise ValueError(f"{block['name']} holds {len(pictures)} pictures here, and the grid asks for {block['n']}")
+    return Plan(job, recipe_of(grid, job), sets, camera, settings)
 
 
 def recipe_of(grid: Grid, job: Job) -> Recipe:
