@@ -19,7 +19,18 @@ from ilib.degrade import Measurement
 from ilib.gan.checkpoints import load_checkpoint, save_checkpoint
 from ilib.gan.recipes.cnn import CNN
 from ilib.gan.settings import Settings, settings_from
-from ilib.gan.train import Batch, Diverged, Session, central_crops, draw, measured, noise_levels, split_held_out, train
+from ilib.gan.train import (
+    Batch,
+    Diverged,
+    Session,
+    central_crops,
+    draw,
+    measured,
+    noise_levels,
+    split_held_out,
+    train,
+    without_flat,
+)
 from ilib.kernels import motion
 from ilib.networks import ResNet
 from ilib.operators import CircularBlur
@@ -93,6 +104,16 @@ def test_each_crop_has_its_own_noise_level() -> None:
         assert float(added) == pytest.approx(float(sigma), rel=0.15, abs=1e-6)
     in_turn = noise_levels(camera(), settings, torch.arange(4)).flatten()
     assert torch.equal(in_turn, torch.tensor([0.0, 0.02, 0.05, 0.0]))
+
+
+def test_flat_crops_give_their_place_to_others() -> None:
+    x = load("embedded/train", size=32).x
+    x = torch.stack([torch.ones_like(x[0]), x[0], torch.zeros_like(x[0]), x[1]])
+    batch = measured(x, replace(camera(), noise=0.0), torch.zeros(4, 1, 1, 1), 0)
+    assert torch.equal(without_flat(batch).x, x[[1, 1, 1, 3]])
+    assert torch.equal(without_flat(batch).y, batch.y[[1, 1, 1, 3]])
+    flat = measured(x[[0, 2]], replace(camera(), noise=0.0), torch.zeros(2, 1, 1, 1), 0)
+    assert torch.equal(without_flat(flat).x, x[[0, 0]]), "no other is there"
 
 
 def test_held_out_pictures_are_not_trained_on() -> None:

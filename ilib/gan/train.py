@@ -29,6 +29,7 @@ from .checkpoints import load_checkpoint, save_checkpoint
 from .progress import Progress
 from .settings import Settings
 
+FLAT = 1 / 255  # standard deviation of a crop that is called flat: one grey level
 LOOK = 10  # steps between two looks at the losses: a look waits for the device
 CHUNK = 16  # held-out pictures restored at once
 FREE = ("checkpoint_every", "evaluate_every", "compile")  # settings that do not change the weights
@@ -155,6 +156,18 @@ def measured(x: Tensor, camera: Measurement, noise: Tensor, seed: int) -> Batch:
                  (noise**2 + rounding**2).sqrt(), u)  # fmt: skip
 
 
+def without_flat(batch: Batch) -> Batch:
+    """Put other crops of the batch in the place of those that are flat to the camera, as far as there are others.
+
+    The instance norms of a flat picture multiply the gradient by 1 / sqrt(eps), layer after layer, until it overflows.
+    """
+    place = torch.arange(len(batch.y), device=batch.y.device)
+    flat = batch.y.flatten(1).std(1) < FLAT
+    others = flat.to(torch.uint8).argsort(stable=True)[place % (~flat).sum().clamp(min=1)]
+    chosen = torch.where(flat, others, place)
+    return replace(batch, **{name: getattr(batch, name)[chosen] for name in ("x", "y", "sigma", "u")})
+
+
 def noise_levels(camera: Measurement, settings: Settings, order: Tensor) -> Tensor:
     """Choose among the settings' noise levels, the camera's where they give none.  order (B,) -> (B, 1, 1, 1)."""
     levels = torch.tensor(settings.noises or (camera.noise,))
@@ -171,7 +184,7 @@ def draw(pictures: Pictures, camera: Measurement, settings: Settings, t: int) ->
     seeds = [int(s) for s in np.random.SeedSequence([settings.seed, t]).generate_state(3)]
     x = _sent(crops(pictures, settings.crop, settings.batch, seeds[0]), camera.operator.device)
     order = torch.randint(2**31, (settings.batch,), generator=torch.Generator().manual_seed(seeds[2]))
-    batch = measured(x, camera, _sent(noise_levels(camera, settings, order), x.device), seeds[1])
+    batch = without_flat(measured(x, camera, _sent(noise_levels(camera, settings, order), x.device), seeds[1]))
     layout = torch.channels_last if settings.channels_last else torch.contiguous_format
     return replace(batch, x=batch.x.contiguous(memory_format=layout), y=batch.y.contiguous(memory_format=layout))
 
