@@ -307,6 +307,20 @@ def gains_table(grid: Grid, rows: Sequence[Row], against: str, metric: str = "ps
     return plain_table(pd.DataFrame(lines.values()).fillna(NOTHING))
 
 
+def paired_table(grid: Grid, rows: Sequence[Row], a: str, b: str) -> HTML:
+    """Show `paired` for PSNR and SSIM, a line for each column; a sentence where the two were not run together yet."""
+    lines = []
+    for metric in DIGITS:
+        unit, digits = " dB" * (metric == "psnr"), DIGITS[metric]
+        for _, entry in paired(grid, rows, a, b, metric).iterrows():
+            words = f"{entry['difference']:+.{digits}f} ± {entry['se']:.{digits}f}{unit}{_over_seeds(entry, digits)}"
+            lines.append((_label(grid, entry["column"]), NAMES_OF_METRICS.get(metric, metric), words, entry["n"]))
+    if not lines:
+        return _paragraph(f"{grid.row(a).label} and {grid.row(b).label} were not run on the same measurements yet.")
+    title = f"{grid.row(a).label} less {grid.row(b).label}"
+    return plain_table(pd.DataFrame(lines, columns=["condition", "figure", title, "pictures"]))
+
+
 def _over_seeds(entry: Mapping[str, float], digits: int) -> str:
     return "" if entry["seeds"] < 2 else f" (over {entry['seeds']} seeds ± {entry['se_seeds']:.{digits}f})"
 
