@@ -1,34 +1,43 @@
 """Slots: packed pictures, a script that runs with PyTorch and NumPy alone, and the import of what it leaves behind."""
 
+import contextlib
 import hashlib
+import importlib.metadata
 import io
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
 import tarfile
 import time
-from dataclasses import asdict
+import zipfile
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from test_results import TOY, make_row, project, up_to_date  # noqa: F401 (a fixture)
+from test_training import GRID as TRAINED_GRID
 
 import ilib
 from ilib.data import Pictures, load
 from ilib.data.packed import packed_path, write_packed
+from ilib.gan.registry import read_registry
 from ilib.metrics import ssim
 from ilib.results import Job, load_grid, read_row
 from ilib.results.__main__ import main
-from ilib.results.bare import bundle, run_notebook, structural_similarity
+from ilib.results.bare import bundle, run_notebook, structural_similarity, take_up
+from ilib.results.carried import carry, needs_of
 from ilib.results.digests import digests
 from ilib.results.merge import merge
-from ilib.results.project import EVALUATE
+from ilib.results.project import EVALUATE, TRAIN
 from ilib.results.queue import Task, wanted_tasks
-from ilib.results.slots import START, Slot, data_of, slots_of, steps_of, weights_of, with_data, write_slots
+from ilib.results.slots import START, Slot, packages_of, slots_of, steps_of, with_data
 from ilib.results.trained import Training, weights_path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -109,7 +118,7 @@ def test_slots_are_filled_in_order_of_value() -> None:
     ]
     slots, waiting = slots_of(tasks, 10)
     assert waiting == {}
-    assert [[task.job.seed for task in slot.tasks] for slot in slots] == [[0, 2, 4], [1], [3]]
+    assert [[task.job.seed for task in slot.entries] for slot in slots] == [[0, 2, 4], [1], [3]]
     assert [slot.name for slot in slots] == ["slot_1", "slot_2", "slot_3"]
 
 
@@ -151,19 +160,194 @@ def test_slots_without_data_and_too_large(project: Path, tmp_path: Path, monkeyp
                                           capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
     monkeypatch.delenv("ILIB_DATA", raising=False)
     (project / "notebooks/tables/toy.yaml").write_text(TOY.replace("embedded/train", "bsds500/val"))
-    ready, waiting = with_data(wanted_tasks("cpu", project), project, tmp_path / "p")
+    ready, _, waiting = with_data(wanted_tasks("cpu", project), project, tmp_path / "p")
     assert not ready
     assert all("Set ILIB_DATA" in why for why in waiting.values())
-    tasks, _ = with_data(wanted_tasks("smoke", project), project, tmp_path / "slots/pictures")
-    (tmp_path / "slots/more").write_bytes(b"0")
-    monkeypatch.setattr("ilib.results.slots.LARGEST", 1000)
-    with pytest.raises(ValueError, match="choose fewer tables"):
-        write_slots(slots_of(tasks)[0], project, tmp_path / "slots")
-    monkeypatch.setattr("ilib.results.slots.LARGEST", 2**20)
     assert main(["pack", "--profile", "smoke"]) == 0
-    path = packed_path(project / "slots/smoke/pictures", load_grid("toy").profile("smoke").data)
+    path = packed_path(project / "slots/smoke/data", load_grid("toy").profile("smoke").data)
     assert path.is_file()
     assert path.name in capsys.readouterr().out
+    monkeypatch.setattr("ilib.results.carried.LARGEST", 1000)
+    ready, _, waiting = with_data(wanted_tasks("smoke", project), project, tmp_path / "slots")
+    assert not ready
+    assert all("may travel: give the data of the grid's profile a smaller n or size" in why for why in waiting.values())
+
+
+def test_slots_are_filled_up_to_a_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that two entries share counts once; a training leaves its row behind rather than be too large."""
+    monkeypatch.setattr("ilib.results.slots.LARGEST", 100)
+    monkeypatch.setattr("ilib.results.slots.SCRIPT_SIZE", 10)
+    small, large, other = (tmp_path / name for name in ("small", "large", "other"))
+    for path, size in ((small, 40), (large, 80), (other, 50)):
+        path.write_bytes(bytes(size))
+    training = Training(Job("toy", "cnn", "motion", "gpu"), "missing", 3.0)
+    row = Task(training.job, "missing", 1.0, True, training)
+    first, second, third = (Task(Job("toy", "tv", "motion", "gpu", s), "missing", 0.5, True) for s in range(3))
+    files = {first: [small], second: [other], third: [small], training: [large], row: [small]}
+    slots, waiting = slots_of([first, second, third, row], 10, files)
+    assert [slot.entries for slot in slots] == [[first, second, third], [training]]
+    assert slots[0].size == 90
+    assert waiting == {row: "slot_2 trains its weights and has no room for it; import that first"}
+    files[row] = [large]
+    assert [slot.entries for slot in slots_of([first, row], 10, files)[0]] == [[first], [training, row]]
+
+
+# ---- photographs and features travel as the files that they came in
+
+
+@pytest.fixture
+def photographs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of data sets: six photographs of three sizes, one of them broken; features in weights/."""
+    home = tmp_path / "sets"
+    for i in range(6):
+        split = home / "bsds500" / ("train" if i < 4 else "test")
+        split.mkdir(parents=True, exist_ok=True)
+        noise = np.random.default_rng(i).integers(256, size=(40 + i % 3, 44, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(split / f"{i}.jpg")
+    (home / "bsds500/train/1.jpg").write_bytes(b"no picture")
+    (home / "weights").mkdir()
+    (home / "weights/vgg16_conv1_1-conv4_1_f16.npz").write_bytes(b"features")
+    monkeypatch.setenv("ILIB_DATA", str(home))
+    return home
+
+
+WHOLE = "{name: bsds500/train+test}, {name: bsds500/train, n: 2}, {name: dead_leaves, n: 4, size: 32}"
+TRAINED = TRAINED_GRID.replace("{name: embedded/train, how: centre, size: 32}", WHOLE)
+
+
+@pytest.mark.filterwarnings("ignore:.*undecodable file")
+def test_photographs_travel_as_files(project: Path, photographs: Path, tmp_path: Path,  # noqa: F811
+                                     monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    (project / "notebooks/tables/toy.yaml").write_text(TRAINED)
+    training = Training(Job("toy", "cnn", "motion", "smoke"), "missing", 1.0)
+    paths, why = carry([training], project, tmp_path / "data")[training]
+    assert why == ""
+    assert [path.name.partition("-")[0] for path in paths] == ["bsds500_train_test", "bsds500_train"]
+    blocks = [{"name": "bsds500/train+test", "how": None}, {"name": "bsds500/train", "how": None, "n": 2}]
+    before = [load(**words) for words in blocks]
+    for path, pictures, words in zip(paths, before, blocks, strict=True):
+        assert len(zipfile.ZipFile(path).namelist()) == len(pictures) == words.get("n", 5)
+        zipfile.ZipFile(path).extractall(tmp_path / path.stem)
+        monkeypatch.setenv("ILIB_DATA", str(tmp_path / path.stem))
+        again = load(**words)
+        assert (again.sha256, again.names, again.source) == (pictures.sha256, pictures.names, pictures.source)
+    monkeypatch.setenv("ILIB_DATA", str(photographs / "bsds500"))
+    carry([training], project, tmp_path / "again")
+    assert (tmp_path / "again" / paths[0].name).read_bytes() == paths[0].read_bytes(), "ILIB_DATA may be a set's folder"
+
+
+@pytest.mark.filterwarnings("ignore:.*undecodable file")
+def test_what_travels(project: Path, photographs: Path, tmp_path: Path) -> None:  # noqa: F811
+    """Cut pictures as pixels; features where the recipe's code names them; trained weights of rows."""
+    (project / "notebooks/tables/toy.yaml").write_text(TRAINED.replace("recipes.cnn.CNN", "recipes.mbd_gan.MBDGAN"))
+    training = Training(Job("toy", "cnn", "motion", "smoke"), "missing", 1.0)
+    task = Task(training.job, "missing", 1.0, True, training)
+    assert [path.suffix for path in needs_of(task, project, tmp_path)] == [".npz"]
+    trained = [path.name for path in needs_of(replace(task, needs=None), project, tmp_path)]
+    assert trained[1:] == [f"{task.job.weights}.safetensors"]
+    (project / "data/weights").mkdir(parents=True)
+    (project / weights_path(task.job)).write_bytes(b"weights")
+    found = carry([training, replace(task, needs=None)], project, tmp_path / "data")
+    assert zipfile.ZipFile(found[training][0][-1]).read("weights/vgg16_conv1_1-conv4_1_f16.npz") == b"features"
+    slot = Slot("slot_1", [*found], {path for paths, _ in found.values() for path in paths})
+    assert packages_of(slot) == "accelerate safetensors psutil packaging tqdm pillow"
+    assert packages_of(Slot("slot_1", [task])) == ""
+    os.environ.pop("ILIB_DATA")
+    assert "Set ILIB_DATA" in carry([training], project, tmp_path / "none")[training][1]
+
+
+def wheel(name: str, folder: Path) -> None:
+    """Zip what an installed distribution holds, as its wheel does."""
+    with zipfile.ZipFile(folder / f"{name}-0-py3-none-any.whl", "w") as archive:
+        for file in importlib.metadata.files(name) or ():
+            if ".." not in file.parts and file.suffix != ".pyc":
+                archive.write(file.locate(), file.as_posix())
+
+
+def bare_site(folder: Path) -> Path:
+    """Link PyTorch, NumPy and what they need, and nothing else, into a folder of packages."""
+    folder.mkdir()
+    names, waiting = set(), ["torch", "numpy"]
+    while waiting:
+        name = waiting.pop()
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            if name not in names:
+                names.add(name)
+                needs = importlib.metadata.requires(name) or []
+                waiting += [re.match(r"[\w.-]+", need)[0] for need in needs if "extra ==" not in need]
+                tops = {file.parts[0] for file in importlib.metadata.files(name) or () if file.parts[0] != ".."}
+                for top in tops - {"__pycache__"}:
+                    place = Path(importlib.metadata.distribution(name).locate_file(top))
+                    if not (folder / top).exists() and place.exists():
+                        (folder / top).symlink_to(place)
+    return folder
+
+
+@pytest.mark.filterwarnings("ignore:.*undecodable file")
+def test_training_goes_on_in_the_next_run(project: Path, photographs: Path, tmp_path: Path,  # noqa: F811
+                                          capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
+    """On a machine with Python, PyTorch, NumPy and the wheels that are carried: a training longer than its slot."""
+    text = TRAINED.replace("steps: 20", "steps: 300").replace("held_out: 1", "held_out: 1, evaluate_every: 300")
+    for row in ("blurred", "wiener, minutes: {smoke: 0.5}"):
+        text = text.replace(f"method: ilib.classical.{row}", "not_run: later")
+    (project / "notebooks/tables/toy.yaml").write_text(text)
+    shutil.copy(ROOT / TRAIN, project / TRAIN)
+    (project / "slots/smoke/wheels").mkdir(parents=True)
+    for name in ("accelerate", "safetensors", "psutil", "packaging", "tqdm", "pillow"):
+        wheel(name, project / "slots/smoke/wheels")
+    assert main(["queue", "--profile", "smoke", "--slots"]) == 0
+    printed = capsys.readouterr().out
+    assert "training of toy: cnn, motion, smoke, seed 0: missing, 0.1 min" in printed
+    assert "wheels in slots/smoke/wheels: accelerate safetensors psutil packaging tqdm pillow" in printed
+    there, out = tmp_path / "there", tmp_path / "there/out"
+    shutil.copytree(project / "slots/smoke", there)
+    site = bare_site(tmp_path / "site")
+    start = f"import runpy, sys; sys.path.append({str(site)!r}); sys.argv = sys.argv[1:]"
+
+    def run(minutes: str) -> subprocess.CompletedProcess[str]:
+        words = [sys.executable, "-I", "-S", "-c", f"{start}; runpy.run_path(sys.argv[0], run_name='__main__')",
+                 str(there / "slot_1.py"), "--out", str(out), "--minutes", minutes]  # fmt: skip
+        return subprocess.run(words, cwd=there, env={"OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
+
+    job = Job("toy", "cnn", "gaussian", "smoke")
+    first = run("0.51")
+    assert first.returncode == 0, first.stderr
+    assert f"{weights_path(job)}: stopped with a checkpoint, run this script again to go on" in first.stdout
+    assert f"toy/{job.name}: its weights are not trained yet, it stays in the queue" in first.stdout
+    merged = merge(out, project)
+    assert [name for name in merged.taken if "/logs/" not in name] == [f"checkpoints/{job.weights}.pt"]
+    reached = torch.load(project / f"checkpoints/{job.weights}.pt")["state"]["step"]
+    assert 0 < reached < 300
+    second = run("10")
+    assert second.returncode == 0, second.stderr
+    assert second.stdout.count(": done in") == 4
+    assert main(["import", str(out)]) == 0
+    row = read_row(project / job.path)
+    entry = read_registry(project / "data/weights")[job.weights]
+    assert (row.weights["sha256"], entry["steps"]) == (entry["sha256"], 300)
+    assert entry["data"][0]["sha256"] == load("bsds500/train+test", how=None).sha256, "the same pixels"
+    assert wanted_tasks("smoke", project) == []
+    (there / "data" / packed_path("", load_grid("toy").profile("smoke").data).name).unlink()
+    lacking = run("10")
+    assert lacking.returncode == 1
+    assert "copy what the slot names beside its script" in lacking.stderr
+
+
+def test_checkpoint_too_large_to_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It lies beside the archive, where another run on the same machine finds it, and goes when it is not needed."""
+    monkeypatch.setattr("ilib.results.bare.PART", 1000)
+    there, out, again = (tmp_path / name for name in ("there", "out", "again"))
+    checkpoint = there / "checkpoints/long.pt"
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.write_bytes(os.urandom(9000))
+    slot = {"name": "slot_1", "commit": "", "ilib": ilib.__version__, "errors": {}, "given": {}}
+    bundle(there, out, slot)
+    again.mkdir()
+    take_up(again, out, "slot_1")
+    assert (again / "checkpoints/long.pt").read_bytes() == checkpoint.read_bytes()
+    checkpoint.unlink()
+    bundle(there, out, slot)
+    assert [path.name for path in out.iterdir()] == ["slot_1.2.1of1.tar.gz"]
 
 
 # ---- import
@@ -306,7 +490,7 @@ def test_large_output_is_cut_into_parts(project: Path, tmp_path: Path, monkeypat
     bundle(there, out, slot)
     parts = bundle(there, out, slot)
     assert len(parts) > 1
-    assert sorted(out.iterdir()) == sorted(parts), "the archive before is gone"
+    assert sorted(path for path in out.iterdir() if path.is_file()) == sorted(parts), "the archive before is gone"
     assert all(part.stat().st_size <= 2000 for part in parts)
     assert sorted(merge(out, project).taken) == ["data/weights/a.safetensors", JOB.path.as_posix()], (
         "checkpoints go first"
@@ -342,13 +526,15 @@ def test_training_comes_before_its_row() -> None:
     """Weights that are missing are trained in the slot of their row, on pictures that are packed with it."""
     job = Job("mbdgan_1", "cnn", "motion", "gpu")
     task = Task(job, "missing", 0.5, True, Training(job, "missing", 8.0))
-    slot = Slot("slot_1", [task])
+    slot = slots_of([task])[0][0]
     training, row = steps_of(slot)
     assert (training["notebook"], row["notebook"]) == ("notebooks/runs/train.ipynb", EVALUATE)
     assert training["done"] == training["parameters"]["output"] == f"data/weights/{job.weights}.safetensors"
     assert (training["minutes"], row["minutes"], slot.minutes) == (8, 0.5, START + 8.5)
-    assert {"name": "cid22", "how": None} in data_of(task, ROOT)
-    assert weights_of(slot, ROOT) == [], "old ones would end the training before it begins"
+    assert row["needs"] == training["done"]
+    named = [path.name for path in needs_of(task.needs, ROOT, Path())]
+    assert any(name.startswith("cid22-") for name in named)
+    assert not any("safetensors" in name for name in named), "old ones would end the training before it begins"
 
 
 def test_weights_are_trained_in_one_slot() -> None:
@@ -357,7 +543,7 @@ def test_weights_are_trained_in_one_slot() -> None:
     rows = [Task(Job("toy", "cnn", "motion", "gpu", s), "missing", 1.5, True, training) for s in range(3)]
     other = Task(Job("toy", "wiener", "motion", "gpu"), "missing", 1.0, True)
     slots, waiting = slots_of([*rows, other], 10)
-    assert [slot.tasks for slot in slots] == [rows[:2], [other]]
-    assert waiting == {rows[2]: "slot_1 trains its weights and is full; import that first"}
+    assert [slot.entries for slot in slots] == [[training, *rows[:2]], [other]]
+    assert waiting == {rows[2]: "slot_1 trains its weights and has no room for it; import that first"}
     assert [step["done"] for step in steps_of(slots[0])] == [
         weights_path(training.job).as_posix(), *(task.job.path.as_posix() for task in rows[:2])]  # fmt: skip

@@ -3,7 +3,7 @@
     python -m ilib.results list                          the rows that exist and the state of each
     python -m ilib.results queue --profile cpu           what is missing or stale, most valuable first
     python -m ilib.results queue --profile gpu --slots   write scripts of ten minutes that run it elsewhere
-    python -m ilib.results pack --profile gpu            only pack the pictures that it needs
+    python -m ilib.results pack --profile gpu            only pack the pictures and weights that it needs
     python -m ilib.results import FOLDER                 merge what these scripts have left in a folder
 """
 
@@ -12,13 +12,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from .carried import LARGEST, carry
 from .grids import load_grid, table_ids
 from .merge import merge
 from .profiles import NAMES, PROFILES
 from .project import RESULTS, project_folder
 from .queue import Task, in_order, papermill_command, trainings_of, wanted_tasks, why_wanted
 from .rows import read_rows
-from .slots import MINUTES, pack_pictures, slots_of, with_data, write_slots
+from .slots import MINUTES, packages_of, slots_of, with_data, write_slots
 from .trained import Training, training_command
 
 
@@ -54,19 +55,26 @@ def print_queue(profile: str, chosen: list[str] | None, root: Path) -> None:
 
 def print_slots(profile: str, chosen: list[str] | None, root: Path, folder: Path, minutes: float) -> None:
     """Write the slots that bring what is wanted at a profile, and print what each holds and how to run it."""
-    ready, waiting = with_data(wanted_tasks(profile, root, chosen, look_at_data=True), root, folder / "pictures")
-    slots, later = slots_of(ready, minutes)
-    for old in set(folder.glob("slot_*.py")) - {folder / f"{slot.name}.py" for slot in slots}:
+    ready, files, waiting = with_data(wanted_tasks(profile, root, chosen, look_at_data=True), root, folder)
+    slots, later = slots_of(ready, minutes, files)
+    used = {folder / f"{slot.name}.py" for slot in slots}.union(*(slot.files for slot in slots))
+    for old in {*folder.glob("slot_*.py"), *folder.glob("data/*")} - used:
         old.unlink()
     for slot, path in zip(slots, write_slots(slots, root, folder, minutes), strict=True):
-        print(f"{slot.name}: {len(slot.tasks)} rows, {slot.minutes:.1f} of {minutes:g} minutes")
-        print("".join(f"   {_line(entry)}\n" for entry in in_order(slot.tasks)), end="")
+        again = ": run it again until it is done, it goes on from its checkpoint" if slot.minutes > minutes else ""
+        print(f"{slot.name}: {_count(slot.entries, 'step')}, {slot.minutes:.1f} of {minutes:g} minutes{again}")
+        print("".join(f"   {_line(entry)}\n" for entry in slot.entries), end="")
+        size, packages = (slot.size + path.stat().st_size) / 2**20, packages_of(slot)
+        travel = dict.fromkeys(_shown(p.parent if p.suffix == ".whl" else p) for p in (path, *sorted(slot.files)))
+        print(f"   copy {size:.1f} MiB: {', '.join(travel)}")
+        if slot.size > LARGEST:
+            print(f"   more than {LARGEST // 2**20} MiB: take out wheels that the machine does not lack")
+        print(f"   needs there, or as wheels in {_shown(folder / 'wheels')}: {packages}\n" if packages else "", end="")
         print(f"   python {_shown(path)} --out FOLDER")
     for task, why in (waiting | later).items():
         print(f"left out: {task.job}: {why}")
-    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 2**20
-    print(f"{profile}: {len(slots)} slots. Copy {_shown(folder)} ({size:.1f} MiB) to the machine, run one script at a "
-          "time,\nand merge what comes back: python -m ilib.results import FOLDER")
+    print(f"{profile}: {_count(slots, 'slot')}. Copy a script and its files to the machine, in the same folders, run "
+          "one at a time,\nand merge what comes back: python -m ilib.results import FOLDER")
 
 
 def _shown(path: Path) -> str:
@@ -76,9 +84,10 @@ def _shown(path: Path) -> str:
 
 
 def print_pack(profile: str, chosen: list[str] | None, root: Path, folder: Path) -> None:
-    """Pack the pictures that the wanted rows load, and print where they are."""
-    for path, why in pack_pictures(wanted_tasks(profile, root, chosen), root, folder / "pictures").items():
-        print(f"{_shown(path)}: " + (f"not packed: {why}" if why else f"{path.stat().st_size / 2**20:.1f} MiB"))
+    """Pack what the wanted rows and trainings load, and print where it is."""
+    for entry, (paths, why) in carry(in_order(wanted_tasks(profile, root, chosen)), root, folder / "data").items():
+        sizes = [f"{_shown(path)} ({path.stat().st_size / 2**20:.1f} MiB)" for path in paths if path.is_file()]
+        print(f"{_line(entry)}: " + (f"not packed: {why}" if why else ", ".join(sizes)))
 
 
 def print_import(folder: Path, root: Path) -> int:
@@ -118,7 +127,7 @@ def _arguments(words: list[str] | None = None) -> argparse.Namespace:
     queue = commands.add_parser("queue", help="print what is missing or stale, most valuable first")
     queue.add_argument("--slots", action="store_true", help="write scripts that run it on a borrowed machine")
     queue.add_argument("--minutes", type=float, default=MINUTES, help="of one slot; default: %(default)s")
-    pack = commands.add_parser("pack", help="pack the pictures that the missing rows need")
+    pack = commands.add_parser("pack", help="pack the pictures and weights that missing rows need")
     for command in (queue, pack):
         command.add_argument("--profile", choices=NAMES, default="smoke")
         command.add_argument("--table", action="append", help="only this table or sweep; may be repeated")

@@ -11,12 +11,14 @@ import importlib.util
 import io
 import json
 import os
+import shutil
 import sys
 import tarfile
 import threading
 import time
 import traceback
 import types
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,8 @@ SECONDS_BETWEEN_ARCHIVES = 60.0
 PART = 15 * 2**20  # bytes of one file of the output; eight of 16 MiB come back from a borrowed machine
 PARTS = 4
 LEFT_BEHIND = ("results/**/*.json", "data/weights/*", "results/logs/**/*.ipynb", "checkpoints/**/*")  # may go: last
+UNFINISHED = "not finished"  # how the error of a training begins that stopped with a checkpoint
+SECONDS_AROUND_TRAINING = 45  # loading its pictures and packages, saving its weights
 NOT_RUN = {"injected-parameters"}  # cells for Colab do nothing elsewhere
 
 
@@ -115,16 +119,21 @@ def _run_cell(cell: dict[str, Any], namespace: dict[str, Any], parameters: dict[
     return [{"output_type": "stream", "name": "stdout", "text": text}] if text else []
 
 
-def run_slot(folder: str | Path, out: Path, pictures: Path, resume: Path, minutes: float) -> int:
+def run_slot(folder: str | Path, out: Path, data: Path, resume: Path, minutes: float) -> int:
     """Run the steps of a slot while there is time; leave the archive in `out`.  -> 0, or 1 where a step failed.
 
-    folder: the unpacked project; resume: where an earlier run of this slot left its archive, if there was one.
+    folder: the unpacked project; data: the files carried beside the script; resume: where an earlier run of this slot
+    left its archive, if there was one.
     """
     start, project = time.monotonic(), Path(folder)
-    os.environ["ILIB_PACKED"] = str(pictures)
     os.chdir(project)
     stand_ins()
     slot = json.loads(Path("slot.json").read_text()) | {"errors": {}}
+    missing = [name for name in slot["files"] if not (data / name).is_file()]
+    if missing:
+        print(f"{data} lacks {', '.join(missing)}: copy what the slot names beside its script", file=sys.stderr)
+        return 1
+    unpack_data(slot["files"], data, project)
     slot["given"] = {path.as_posix(): path.read_bytes() for path in Path("data/weights").glob("*")}  # stay behind
     take_up(project, resume, slot["name"])
     first = True
@@ -132,17 +141,34 @@ def run_slot(folder: str | Path, out: Path, pictures: Path, resume: Path, minute
         left = minutes - (time.monotonic() - start + SECONDS_TO_SPARE) / 60
         if Path(step["done"]).is_file():
             print(f"{step['name']}: finished in an earlier run", flush=True)
+        elif step.get("needs") and not Path(step["needs"]).is_file():
+            print(f"{step['name']}: its weights are not trained yet, it stays in the queue", flush=True)
         elif step["minutes"] > left and not first:
             print(f"{step['name']}: no time left ({left:.1f} of {step['minutes']}), it stays in the queue", flush=True)
         else:
             first = False
             with _Keeper(project, out, slot):
-                _run_step(step, slot["errors"])
+                _run_step(step, slot["errors"], left - SECONDS_AROUND_TRAINING / 60)
     return int(bool(slot["errors"]))
+
+
+def unpack_data(names: list[str], data: Path, project: Path) -> None:
+    """Put carried files where the project looks for them: photographs and features, weights; pixels stay packed."""
+    os.environ["ILIB_PACKED"] = str(data)
+    for name in names:
+        if name.endswith(".zip"):
+            zipfile.ZipFile(data / name).extractall(project / "carried")
+            os.environ["ILIB_DATA"] = str(project / "carried")
+        elif name.endswith(".safetensors"):
+            (project / "data/weights").mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(data / name, project / "data/weights" / name)
 
 
 def take_up(project: Path, resume: Path, name: str) -> None:
     """Unpack what an earlier run of this slot left behind: finished rows, checkpoints of unfinished training."""
+    for path in (resume / f"{name}.checkpoints").glob("*.pt"):
+        (project / "checkpoints").mkdir(exist_ok=True)
+        shutil.copyfile(path, project / "checkpoints" / path.name)
     content = b"".join(path.read_bytes() for path in sorted(resume.glob(f"{name}.*.tar.gz")))
     try:
         with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
@@ -152,14 +178,19 @@ def take_up(project: Path, resume: Path, name: str) -> None:
             print(f"what an earlier run left cannot be read, every step runs anew: {error}", flush=True)
 
 
-def _run_step(step: dict[str, Any], errors: dict[str, str]) -> None:
-    start = time.monotonic()
+def _run_step(step: dict[str, Any], errors: dict[str, str], minutes: float) -> None:
+    """Run one step; a training is given some minutes, after which it stops with a checkpoint."""
+    start, state = time.monotonic(), "done"
+    limit = {"minutes": max(minutes, 0.01)} if step.get("trains") else {}
     try:
-        run_notebook(step["notebook"], step["parameters"], Path(step["log"]))
-    except Exception as error:  # the other steps of the slot do not depend on this one
-        errors[step["name"]] = f"{type(error).__name__}: {error}"
-        traceback.print_exc()
-    state = "failed" if step["name"] in errors else "done"
+        run_notebook(step["notebook"], step["parameters"] | limit, Path(step["log"]))
+    except Exception as error:  # rows that need no weights of this step do not depend on it
+        state = "failed"
+        if limit and str(error).startswith(UNFINISHED):
+            state = "stopped with a checkpoint, run this script again to go on,"
+        else:
+            errors[step["name"]] = f"{type(error).__name__}: {error}"
+            traceback.print_exc()
     print(f"{step['name']}: {state} in {time.monotonic() - start:.1f} s", flush=True)
 
 
@@ -185,15 +216,24 @@ class _Keeper:
 
 
 def bundle(project: Path, out: Path, slot: dict[str, Any]) -> list[Path]:
-    """Put what the steps have left into one archive, cut into parts that come back; the last archive goes."""
+    """Put what the steps have left into one archive, cut into parts that come back; the last archive goes.
+
+    What would make it too large stays out: checkpoints first, which lie beside it then for a run on the same machine.
+    """
     paths = [path for pattern in LEFT_BEHIND for path in sorted(project.glob(pattern))]
     files = {path.relative_to(project).as_posix(): path for path in paths if path.is_file() and path.name[0] != "."}
     files = {name: path for name, path in files.items() if slot["given"].get(name) != path.read_bytes()}
-    while len(content := _archive(files, slot)) > PART * PARTS:
+    out.mkdir(parents=True, exist_ok=True)
+    aside = out / f"{slot['name']}.checkpoints"
+    shutil.rmtree(aside, ignore_errors=True)
+    while sum(path.stat().st_size for path in files.values()) > PART * PARTS:  # before it is packed, which takes time
         dropped, path = files.popitem()
         size = path.stat().st_size / 2**20
-        print(f"{dropped} stays behind: with its {size:.1f} MiB the output is too large", flush=True)
-    out.mkdir(parents=True, exist_ok=True)
+        print(f"{dropped} stays out of the archive: with its {size:.1f} MiB that is too large", flush=True)
+        if dropped.startswith("checkpoints/"):
+            aside.mkdir(exist_ok=True)
+            shutil.copyfile(path, aside / path.name)
+    content = _archive(files, slot)
     earlier = sorted(out.glob(f"{slot['name']}.*.tar.gz"))
     turn = 1 + max((int(path.name.split(".")[1]) for path in earlier), default=0)
     count = -(-len(content) // PART)

@@ -1,10 +1,12 @@
 """Slots of a borrowed machine: what is missing, cut into scripts of ten minutes that need Python and PyTorch alone.
 
-    slots/gpu/slot_1.py         the code, the grids and the steps, in one file
-    slots/gpu/pictures/*.npz    the pictures that the steps load, packed
+    slots/gpu/slot_1.py    the code, the grids and the steps, in one file
+    slots/gpu/data/*       the pictures and the weights that the steps of all slots load
+    slots/gpu/wheels/*     packages that the machine lacks, put there by hand
 
-Copy the folder to the machine and run `python slots/gpu/slot_1.py --out FOLDER`; what comes back in FOLDER is merged by
-`python -m ilib.results import FOLDER`.
+Copy the script and the files that it names to the machine, in the same folders, and run
+`python slots/gpu/slot_1.py --out FOLDER`; `python -m ilib.results import FOLDER` merges what comes back in FOLDER.
+A training that is longer than its slot stops with a checkpoint in FOLDER, from which the same command goes on.
 """
 
 import base64
@@ -12,7 +14,7 @@ import io
 import json
 import textwrap
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,17 +24,22 @@ import ilib
 from ..files import write_text
 from ..gan.registry import FILE as REGISTRY
 from ..gan.registry import WEIGHTS
-from .digests import train_block
-from .grids import load_grid, read_yaml
+from .carried import LARGEST, Entry, carry, registry_needed
+from .grids import read_yaml
 from .project import COMMIT, EVALUATE, GRIDS, SWEEPS, TRAIN
-from .queue import Task, in_order, log_path, trainings_of
+from .queue import Task, in_order, log_path
 from .trained import Training, training_log, weights_path
 
 MINUTES = 10.0  # of one slot
 START = 0.75  # of which the machine's Python needs for unpacking and loading PyTorch
 UNKNOWN = 1.0  # minutes taken for a step whose grid does not say
-LARGEST = 60 * 2**20  # bytes of scripts and pictures together
+SCRIPT_SIZE = 2**20  # bytes kept for a script
 PACKAGE = Path(__file__).resolve().parents[1]
+TRAINING = "accelerate safetensors psutil packaging tqdm"  # what a training needs besides PyTorch and NumPy
+DECODING = "pillow"  # what photographs that travel as files need
+PACKAGES = ("and needs {0}: where the machine lacks one of these, put its wheel into wheels/ beside it "
+            "(pip download --no-deps --only-binary=:all: -d wheels {0}).")  # fmt: skip
+Files = dict[Entry, tuple[Path, ...]]
 
 SCRIPT = '''\
 """{name}: {minutes:.1f} minutes expected, {count} steps. Needs Python 3.11 or later, PyTorch and NumPy.
@@ -41,8 +48,10 @@ SCRIPT = '''\
 
 {steps}
 
-Beside it lie the folder pictures/ and, where networks are trained or loaded and the machine lacks them, wheels/ with
-those of safetensors, accelerate, tqdm and what they need (pip download).
+It reads beside it, {size:.1f} MiB:
+{files}
+{packages}
+A training that is longer than the time there is stops with a checkpoint in FOLDER; the same command goes on from it.
 Merge what FOLDER then holds with: python -m ilib.results import FOLDER
 """
 
@@ -51,15 +60,15 @@ from pathlib import Path
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("--out", default=os.environ.get("OUT", "out"), help="output folder; default: $OUT, else ./out")
-parser.add_argument("--pictures", default=Path(__file__).resolve().parent / "pictures", help="packed pictures")
+parser.add_argument("--data", default=Path(__file__).resolve().parent / "data", help="pictures and weights")
 parser.add_argument("--resume", help="what an earlier run of this script left; default: the output folder")
-parser.add_argument("--minutes", type=float, default={slot_minutes}, help="no step is started that would not fit")
+parser.add_argument("--minutes", type=float, default={slot_minutes}, help="no step starts that would not fit")
 PROJECT = """
 {project}
 """
 if __name__ == "__main__":
     asked = parser.parse_args()
-    out, pictures = Path(asked.out).resolve(), Path(asked.pictures).resolve()
+    out, data = Path(asked.out).resolve(), Path(asked.data).resolve()
     with tempfile.TemporaryDirectory() as folder:
         zipfile.ZipFile(io.BytesIO(base64.b64decode(PROJECT))).extractall(folder)
         for wheel in sorted(Path(__file__).resolve().parent.glob("wheels/*.whl")):
@@ -68,115 +77,108 @@ if __name__ == "__main__":
         sys.path.insert(0, folder)
         from bare import run_slot
 
-        sys.exit(run_slot(folder, out, pictures, Path(asked.resume or out).resolve(), asked.minutes))
+        sys.exit(run_slot(folder, out, data, Path(asked.resume or out).resolve(), asked.minutes))
 '''
 
 
 @dataclass
 class Slot:
-    """The tasks of one script, with the trainings that they wait for, and the minutes to expect."""
+    """The tasks and trainings of one script, in order, and the files that it needs beside it."""
 
     name: str
-    tasks: list[Task] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
+    files: set[Path] = field(default_factory=set)
 
     @property
     def minutes(self) -> float:
-        return START + sum(map(minutes_of, self.tasks)) + sum(t.minutes for t in trainings_of(self.tasks))
+        return START + sum(map(minutes_of, self.entries))
+
+    @property
+    def size(self) -> int:
+        """The bytes that travel with the script, itself not counted."""
+        return sum(path.stat().st_size for path in self.files)
+
+    def takes(self, entries: list[Entry], files: set[Path], minutes: float) -> bool:
+        """Whether there is room, in time and in size, for some more."""
+        both = Slot("", [*self.entries, *entries], self.files | files)
+        return both.minutes <= minutes and both.size <= LARGEST - SCRIPT_SIZE
 
 
-def minutes_of(task: Task) -> float:
-    """Return the minutes that the grid expects for a task itself, one where it does not say."""
-    return UNKNOWN if task.minutes is None else task.minutes
+def minutes_of(entry: Entry) -> float:
+    """Return the minutes that the grid expects for a task or a training, one where it does not say."""
+    return UNKNOWN if entry.minutes is None else entry.minutes
 
 
-def slots_of(tasks: Iterable[Task], minutes: float = MINUTES) -> tuple[list[Slot], dict[Task, str]]:
-    """Fill slots in order of value, each task into the first that has room; one too long for any stands alone.
+def slots_of(
+    tasks: Iterable[Task], minutes: float = MINUTES, files: Mapping[Entry, Iterable[Path]] | None = None
+) -> tuple[list[Slot], dict[Task, str]]:
+    """Fill slots in order of value, each entry into the first that has room; one too long for any stands alone.
 
-    -> the slots, and the tasks that have to wait: weights are trained in one slot alone, and the rows that use them and
-    do not fit there come when it is imported.
+    files: what each task and training needs beside the script.  -> the slots, and the tasks that have to wait: weights
+    are trained in one slot alone, and the rows that use them and do not fit there come when it is imported.
     """
     slots: list[Slot] = []
     waiting: dict[Task, str] = {}
-    for task in tasks:
-        home = next((slot for slot in slots if task.needs and task.needs in trainings_of(slot.tasks)), None)
-        room = [slot for slot in ([home] if home else slots) if _has_room(slot, task, minutes)]
-        if home and not room:
-            waiting[task] = f"{home.name} trains its weights and is full; import that first"
+    entries = in_order(tasks)
+    for i, entry in enumerate(entries):
+        new, trains = set((files or {}).get(entry, ())), isinstance(entry, Training)
+        home = None if trains or not entry.needs else next(slot for slot in slots if entry.needs in slot.entries)
+        if home and not home.takes([entry], new, minutes):
+            waiting[entry] = f"{home.name} trains its weights and has no room for it; import that first"
             continue
+        first = entries[i + 1 : i + 2] if trains else []  # the row that the training is for belongs with it
+        more = new.union(*((files or {}).get(row, ()) for row in first))
+        room = [home] if home else [slot for slot in slots if slot.takes([entry, *first], more, minutes)]
         if not room:
             slots.append(Slot(f"slot_{len(slots) + 1}"))
             room = slots[-1:]
-        room[0].tasks.append(task)
+        room[0].entries.append(entry)
+        room[0].files |= new
     return slots, waiting
 
 
-def _has_room(slot: Slot, task: Task, minutes: float) -> bool:
-    return Slot("", [*slot.tasks, task]).minutes <= minutes
+def packages_of(slot: Slot) -> str:
+    """Name the packages that a slot needs on the machine besides PyTorch and NumPy, as pip does; "" for none."""
+    trains = any(isinstance(entry, Training) for entry in slot.entries)
+    loads = any(path.suffix == ".safetensors" for path in slot.files)
+    decodes = any(path.suffix == ".zip" for path in slot.files)
+    return " ".join(filter(None, (TRAINING if trains else "safetensors" * loads, DECODING * decodes)))
 
 
 def steps_of(slot: Slot) -> list[dict[str, Any]]:
-    """Return what a slot runs: the rows of its tasks, and before the first row that waits for a training the training.
+    """Return what a slot runs, in order: notebook, parameters, minutes, log, and the file that says it is done.
 
-    Each step: notebook, parameters, minutes, log, and the file that says it is done.
+    A training is told when to stop with a checkpoint; a row names the weights that it waits for.
     """
-    return [_row_step(entry) if isinstance(entry, Task) else _training_step(entry) for entry in in_order(slot.tasks)]
+    return [_row_step(entry) if isinstance(entry, Task) else _training_step(entry) for entry in slot.entries]
 
 
 def _row_step(task: Task) -> dict[str, Any]:
     path = task.job.path.as_posix()
     return {"name": f"{task.job.table}/{task.job.name}", "notebook": EVALUATE, "log": log_path(task.job),
-            "parameters": task.job._asdict() | {"output": path}, "minutes": minutes_of(task), "done": path}  # fmt: skip
+            "parameters": task.job._asdict() | {"output": path}, "minutes": minutes_of(task), "done": path,
+            "needs": weights_path(task.needs.job).as_posix() if task.needs else None}  # fmt: skip
 
 
 def _training_step(training: Training) -> dict[str, Any]:
     job, weights = training.job, weights_path(training.job).as_posix()
     return {"name": weights, "notebook": TRAIN, "log": training_log(job), "minutes": training.minutes, "done": weights,
-            "parameters": job._asdict() | {"output": weights}}  # fmt: skip
+            "parameters": job._asdict() | {"output": weights}, "trains": True}  # fmt: skip
 
 
-def data_of(task: Task, root: Path) -> list[dict[str, Any]]:
-    """Return what a task and the training that it waits for load, as the words of `ilib.data.load`."""
-    tested = [load_grid(task.job.table, root).profile(task.job.profile).data]
-    if task.needs is None:
-        return tested
-    blocks = train_block(load_grid(task.needs.job.table, root), task.needs.job)[1].data
-    return tested + [{"how": None, **block} for block in blocks if block["name"] != "dead_leaves"]
-
-
-def pack_pictures(tasks: Iterable[Task], root: Path, folder: Path) -> dict[Path, str]:
-    """Pack what some tasks load.  -> the file of each set -> "" or why it could not be packed."""
-    from ..data import load  # loads PyTorch
-    from ..data.packed import packed_path, write_packed
-
-    states: dict[Path, str] = {}
-    for words in (words for task in tasks for words in data_of(task, root)):
-        path = packed_path(folder, words)
-        if path in states:
-            continue
-        try:
-            size = write_packed(load(**words), folder, words).stat().st_size
-            states[path] = ""
-            if size > LARGEST:
-                path.unlink()
-                states[path] = f"{words['name']}: {size / 2**20:.0f} MiB packed are too many; give it an n or a size"
-        except FileNotFoundError as error:
-            states[path] = str(error)
-    return states
-
-
-def with_data(tasks: Iterable[Task], root: Path, folder: Path) -> tuple[list[Task], dict[Task, str]]:
-    """Pack the pictures of tasks.  -> the tasks whose pictures are there, and why the others have to wait."""
-    from ..data.packed import packed_path
-
+def with_data(tasks: Iterable[Task], root: Path, folder: Path) -> tuple[list[Task], Files, dict[Task, str]]:
+    """Pack what tasks and their trainings need.  -> the tasks for which all is there, the files, why others wait."""
     tasks = list(tasks)
-    states = pack_pictures(tasks, root, folder)
-    why = {task: "; ".join(filter(None, (states[packed_path(folder, words)] for words in data_of(task, root))))
+    packed = carry(in_order(tasks), root, folder / "data")
+    wheels = tuple(sorted((folder / "wheels").glob("*.whl")))
+    why = {task: "; ".join(packed[entry][1] for entry in (task.needs, task) if entry and packed[entry][1])
            for task in tasks}  # fmt: skip
-    return [task for task in tasks if not why[task]], {task: reason for task, reason in why.items() if reason}
+    files = {entry: (*paths, *wheels) for entry, (paths, _) in packed.items()}
+    return [task for task in tasks if not why[task]], files, {task: reason for task, reason in why.items() if reason}
 
 
 def write_slots(slots: Iterable[Slot], root: Path, folder: Path, minutes: float = MINUTES) -> list[Path]:
-    """Write the script of each slot.  ValueError where all that must travel is too large."""
+    """Write the script of each slot."""
     from .runs import commit_of  # loads PyTorch
 
     commit, paths = commit_of(root) or "", []
@@ -184,19 +186,19 @@ def write_slots(slots: Iterable[Slot], root: Path, folder: Path, minutes: float 
         path = folder / f"{slot.name}.py"
         project = base64.b64encode(zipped_project(root, slot, commit)).decode()
         steps = "\n".join(f"    {step['name']}: {step['minutes']:g} min" for step in steps_of(slot))
-        write_text(path, SCRIPT.format(name=slot.name, minutes=slot.minutes, count=len(steps_of(slot)), steps=steps,
-                                       file=path.name, slot_minutes=minutes, project=textwrap.fill(project, 100)))
+        files = "\n".join(f"    {path.parent.name}/{path.name}" for path in sorted(slot.files))
+        packages = PACKAGES.format(packages_of(slot)) if packages_of(slot) else ""
+        write_text(path, SCRIPT.format(name=slot.name, minutes=slot.minutes, count=len(slot.entries), steps=steps,
+                                       file=path.name, slot_minutes=minutes, size=slot.size / 2**20, files=files,
+                                       packages=textwrap.fill(packages, 100), project=textwrap.fill(project, 100)))
         paths.append(path)
-    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    if size > LARGEST:
-        raise ValueError(f"{folder} holds {size / 2**20:.0f} MiB, and {LARGEST // 2**20} may travel: choose fewer "
-                         "tables (--table), or give the data of the grid's profile a smaller n or size")
     return paths
 
 
 def zipped_project(root: Path, slot: Slot, commit: str) -> bytes:
-    """Zip what a slot needs: ilib, the notebooks that run, the grids and sweeps as JSON, weights, the steps."""
-    about = {"name": slot.name, "commit": commit, "ilib": ilib.__version__, "steps": steps_of(slot)}
+    """Zip what a slot needs in its script: ilib, the notebooks that run, grids and sweeps as JSON, the steps."""
+    about = {"name": slot.name, "commit": commit, "ilib": ilib.__version__, "steps": steps_of(slot),
+             "files": sorted(path.name for path in slot.files if path.suffix != ".whl")}  # fmt: skip
     bare = (PACKAGE / "results/bare.py").read_text("utf-8")  # apart: ilib cannot be imported before its stand-ins
     files = {COMMIT: commit, "slot.json": json.dumps(about, indent=1), "bare.py": bare}
     files |= {f"ilib/{p.relative_to(PACKAGE).as_posix()}": p.read_text("utf-8") for p in sorted(PACKAGE.rglob("*.py"))}
@@ -207,16 +209,9 @@ def zipped_project(root: Path, slot: Slot, commit: str) -> bytes:
     with zipfile.ZipFile(memory, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in files.items():
             archive.writestr(name, text)
-        for path in weights_of(slot, root):
-            archive.write(path, path.relative_to(root).as_posix())
+        if registry_needed(slot.entries, root):
+            archive.write(root / WEIGHTS / REGISTRY, f"{WEIGHTS}/{REGISTRY}")
     return memory.getvalue()
-
-
-def weights_of(slot: Slot, root: Path) -> list[Path]:
-    """List the trained weights that a slot's rows load and that it does not train itself, and their registry."""
-    pairs = [load_grid(task.job.table, root).trained_by(task.job) for task in slot.tasks if task.needs is None]
-    wanted = {root / weights_path(job) for grid, job in pairs if grid.row(job.row).train}
-    return [*sorted(wanted), root / WEIGHTS / REGISTRY] if wanted else []
 
 
 def stripped(notebook: Path) -> str:
