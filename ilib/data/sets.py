@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from .packed import read_packed
 from .pictures import Pictures, check_how, check_n, joined, refit, stack, to_float, to_rgb, to_tensor
 
 Root = str | Path | None
+T = TypeVar("T")
 
 # Hold-outs are contiguous blocks; where neighbours look alike (SVHN's share pixels) a gap precedes them.
 CELEBA = {"train": (1, 8681), "val": (8681, 8841), "test": (8841, 9001)}  # official file numbers
@@ -33,6 +34,8 @@ PATTERNS = {
         "celeba/img_align_celeba/*.jpg",
         "CelebA/Img/img_align_celeba.zip",
         "CelebA/Img/img_align_celeba/*.jpg",
+        "CelebA/img_align_celeba.zip",
+        "CelebA/img_align_celeba/*.jpg",
     ),
     "svhn": ("svhn/svhn_test_split_first10000_32x32.npz", "svhn/test_32x32.mat", "SVHN/test_32x32.mat"),
     "shoes": ("shoes/myntra_footwear_64x64.npz",),
@@ -274,7 +277,8 @@ def load(
     """Pictures by name: "embedded/test", "bsds500/val", "bsds500/train+test", "kodak24", "celeba/test", ...
 
     "+" joins splits of one set ("bsds500/train+test") and whole names ("kodak24+gopro/test").
-    size: 256 for photographs, the set's own for celeba (64), svhn (32) and shoes (64), unless given.
+    size: 256 for photographs, the set's own for celeba (64), svhn (32) and shoes (64), unless given.  What
+    ilib draws (text_pages/train, numbers/train, ...) is found by name too; n is then how many, 64 unless given.
     how: "centre" (crop), "resize" (whole picture, bicubic) or None (as it is); n: the first n; grey:
     "convert" or "refuse".  -> Pictures.  ValueError lists the names that exist; FileNotFoundError says
     what to set.  Where ILIB_PACKED names a folder of packed pictures that holds them, they are read from there.
@@ -287,6 +291,8 @@ def load(
     if len(parts) > 1 and all(part.partition("/")[0] in families for part in parts):
         return joined([load(part, size, how, None, grey, root) for part in parts], n)
     family, _, split = name.partition("/")
+    if family in _others():
+        return _of(_others(), family, split)(size, n, root)
     if family not in BLOCKS:
         if family not in families:
             raise ValueError(f"There is no set {name!r}; the names are {', '.join(all_names())}.")
@@ -297,9 +303,17 @@ def load(
     return pictures if size in (None, pictures.pixels.shape[-1]) else refit(pictures, size, how)
 
 
+def _others() -> dict[str, dict[str, Callable[[int | None, int | None, Root], Pictures]]]:
+    """What other modules read or draw: family -> split -> (size, n, root) -> Pictures."""
+    from .generated import GENERATED  # both build on this module
+    from .layouts import OFFICIAL
+
+    return {**OFFICIAL, **GENERATED}
+
+
 def all_names() -> list[str]:
     """Every name that `load` takes; splits of photographs may be joined by "+", or left out for all."""
-    return names() + [f"{family}/{split}" for family, blocks in BLOCKS.items() for split in blocks]
+    return names() + [f"{family}/{split}" for family, splits in {**BLOCKS, **_others()}.items() for split in splits]
 
 
 def available(root: Root = None) -> dict[str, str | None]:
@@ -308,7 +322,9 @@ def available(root: Root = None) -> dict[str, str | None]:
         f"{s}/{p}" if len(parts) > 1 else s: part.patterns for s, parts in SETS.items() for p, part in parts.items()
     }
     found: dict[str, str | None] = {"embedded": "inside scikit-image"}
-    for what, patterns in (wanted | PATTERNS).items():
+    from .layouts import LAYOUTS
+
+    for what, patterns in (wanted | PATTERNS | LAYOUTS).items():
         try:
             found[what] = str(find(patterns, what, root)[0])
         except FileNotFoundError:
@@ -324,9 +340,15 @@ def _npz(file: Path) -> dict[str, np.ndarray]:
 
 def _block(blocks: dict[str, tuple[int, int]], name: str, split: str) -> tuple[int, int]:
     """The ends of one split; ValueError lists them all."""
-    if split not in blocks:
-        raise ValueError(f"There is no split {name}/{split}; {name} has {', '.join(f'{name}/{s}' for s in blocks)}.")
-    return blocks[split]
+    return _of({name: blocks}, name, split)
+
+
+def _of(families: dict[str, dict[str, T]], name: str, split: str) -> T:
+    """What stands for one split; ValueError lists them all."""
+    splits = families[name]
+    if split not in splits:
+        raise ValueError(f"There is no split {name}/{split}; {name} has {', '.join(f'{name}/{s}' for s in splits)}.")
+    return splits[split]
 
 
 def _slice(images: np.ndarray, labels: np.ndarray, block: tuple[int, int], source: str, n: int | None) -> Pictures:
