@@ -520,7 +520,8 @@ def test_registry_is_complete_and_points_at_what_exists():
     ],
 )
 def test_wrong_registry(block, message, tmp_path):
-    good = dict.fromkeys(("title", "home", "contents", "split", "terms", "cite"), "") | {"access": "open", "folder": "F"}
+    empty = dict.fromkeys(("title", "home", "contents", "split", "terms", "cite"), "")
+    good = {**empty, "access": "open", "folder": "F"}
     (tmp_path / "r.yaml").write_text(yaml.safe_dump({"x": good | block}))
     with pytest.raises(ValueError, match=message):
         registry(tmp_path / "r.yaml")

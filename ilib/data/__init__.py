@@ -28,6 +28,8 @@ from .layouts import zappos as zappos
 from .leaves import Leaves as Leaves
 from .leaves import dead_leaves as dead_leaves
 from .numbers import street_numbers as street_numbers
+from .pages import Page as Page
+from .pages import text_pages as text_pages
 from .pictures import Pictures as Pictures
 from .pictures import crop_stream as crop_stream
 from .pictures import crops as crops
@@ -56,5 +58,3 @@ from .sets import text_pairs as text_pairs
 from .stream import endless as endless
 from .stream import folder_stream as folder_stream
 from .stream import leaf_stream as leaf_stream
-from .text_pages import Page as Page
-from .text_pages import text_pages as text_pages

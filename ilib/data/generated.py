@@ -5,9 +5,9 @@ from collections.abc import Callable
 import torch
 
 from .numbers import street_numbers
+from .pages import text_pages
 from .pictures import Pictures
 from .sets import Root
-from .text_pages import text_pages
 
 SEEDS = {"train": 1, "val": 2, "test": 3}
 COUNT = 64  # pictures, unless told otherwise

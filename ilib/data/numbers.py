@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from .pages import faces
 from .pictures import Pictures, check_n
-from .text_pages import faces
 
 CELL = 64  # pixels of a mask's side in the atlas; a digit is 40 of them high
 PLATE = 0.35  # share of crops with the edge of a plate beside the digits

@@ -23,9 +23,11 @@ T = TypeVar("T")
 
 # Hold-outs are contiguous blocks; where neighbours look alike (SVHN's share pixels) a gap precedes them.
 CELEBA = {"train": (1, 8681), "val": (8681, 8841), "test": (8841, 9001)}  # official file numbers
+CELEBA_TWINS = ("003209",)  # of the training faces: the same photograph as 008966, which is tested on
 SVHN = {"train": (0, 7990), "val": (8000, 8990), "test": (9000, 10000)}  # indices of the official test split
 SHOES = {"train": (0, 1760), "val": (1770, 1910), "test": (1920, 2122)}
 HAZE = {"train": (0, 156), "test": (156, 196)}
+HAZE_TWINS = ("105",)  # of the training scenes: the same aisle as 182, which is tested on
 FACE_BOX = (17.5 / 89, 27 / 109, 71.5 / 89, 81 / 109)  # 108 x 108 of 178 x 218 pixels, as fractions
 
 PATTERNS = {
@@ -94,13 +96,13 @@ class Depth(NamedTuple):
 def celeba(split: str, n: int | None = None, size: int = 64, root: Root = None) -> Pictures:
     """Aligned faces, 108 x 108 of 178 x 218 pixels, resized (Asim et al. 2020).  -> x (N, 3, size, size).
 
-    split: train, val or test = official numbers 1-8680, 8681-8840, 8841-9000.  Read straight from the
-    archive, whether it holds the official pictures or their half-size copies.
+    split: train, val or test = official numbers 1-8680 (without CELEBA_TWINS), 8681-8840, 8841-9000.  Read straight
+    from the archive, whether it holds the official pictures or their half-size copies.
     """
     check_how(size, "resize")
     check_n(n)
     low, high = _block(CELEBA, "celeba", split)
-    faces = {k: read for k, read in _faces(root).items() if low <= int(k) < high}
+    faces = {k: read for k, read in _faces(root).items() if low <= int(k) < high and k not in CELEBA_TWINS}
     if not faces:
         raise ValueError(f"The faces found hold none of the numbers {low}-{high - 1} that celeba/{split} needs.")
     chosen = sorted(faces)[:n]
@@ -195,12 +197,13 @@ def text_pairs(n: int | None = None, root: Root = None) -> Text:
 def haze_triples(split: str | None = None, root: Root = None) -> Haze:
     """Synthetic haze over NYU and Make3D scenes, 256 x 256: clear, hazy, transmission, airlight.
 
-    split: train (the first 156), test (the last 40), or None for all 196.
+    split: train (the first 156, without HAZE_TWINS), test (the last 40), or None for all 196.
     """
     low, high = _block(HAZE, "haze", split) if split else (0, None)
     _, (table, *_) = find(PATTERNS["haze"], "haze", root)
     with table.open(newline="") as lines:
         rows = list(csv.DictReader(lines))[low:high]
+    rows = [r for r in rows if split != "train" or r["id"] not in HAZE_TWINS]
     ids = [r["id"] for r in rows]
     clear, hazy = (_named(table.parent / k, ids, f"haze/{k}") for k in ("clear", "hazy"))
     transmission = torch.stack([_grey(_only(table.parent / "trans", i)) for i in ids])
@@ -208,7 +211,7 @@ def haze_triples(split: str | None = None, root: Root = None) -> Haze:
 
 
 def rain_pairs(root: Root = None) -> Pairs:
-    """Photographs without and with synthetic rain streaks, whole."""
+    """Photographs of bsds500 without and with synthetic rain streaks, whole; train on bsds500_derain for these."""
     base, files = find(PATTERNS["rain"], "rain", root)
     ids = [f.stem for f in files]
     return Pairs(_named(base, ids, "rain/clean"), _named(base.parent / "rain", ids, "rain/rain"))

@@ -87,7 +87,7 @@ def perceptual_hash(x: Tensor) -> np.ndarray:
     )
     low = terms[:, i, j]
     bits = low > np.median(low, axis=1, keepdims=True)
-    return np.packbits(bits, axis=1).view(">u8").astype(np.uint64).ravel()
+    return np.ascontiguousarray(np.packbits(bits, axis=1)).view(">u8").astype(np.uint64).ravel()
 
 
 def hash_distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
