@@ -1,7 +1,8 @@
 """Time the streams that feed training: `python -m benchmarks.loading` (2 minutes on two cores).
 
-How many pictures of 128 x 128 a second of one core dead leaves and crops from a folder of JPEG files give, and how long a training
-step of the cpu profile waits for its batch while one worker prepares the next.  Writes results/benchmarks/loading.json.
+How many pictures of 128 x 128 dead leaves and a folder of JPEG files give in a second of one core, and how long a
+training step of the cpu profile waits for its batch while one worker prepares the next.  Writes
+results/benchmarks/loading.json.
 """
 
 import argparse
