@@ -28,7 +28,8 @@ class Leaves:
     rmin, rmax: the radii's range (rmax None: half the picture's side).  polygons: share of leaves with
     three to six straight sides, the rest are ellipses.  texture: standard deviation of the 1/f noise on
     the average leaf.  palette: photographs to take the leaves' colours from, one photograph a picture;
-    None draws them from the statistics above.
+    None draws them from the statistics above.  blur: the largest standard deviation of a lens's blur, drawn
+    uniformly from 0 for each picture; noise: the largest standard deviation of a sensor's noise, drawn likewise.
     """
 
     rmin: float = 2.0
@@ -36,6 +37,8 @@ class Leaves:
     polygons: float = 0.5
     texture: float = 0.02
     palette: Pictures | None = None
+    blur: float = 0.0
+    noise: float = 0.0
 
     def __post_init__(self) -> None:
         if self.rmin < 0.5 or (self.rmax is not None and self.rmax <= self.rmin):
@@ -44,6 +47,8 @@ class Leaves:
             raise ValueError(f"polygons is the share of leaves with straight sides, in [0, 1]; got {self.polygons}.")
         if not 0 <= self.texture < 0.5:
             raise ValueError(f"texture is a standard deviation in [0, 0.5), got {self.texture}.")
+        if self.blur < 0 or not 0 <= self.noise < 0.5:
+            raise ValueError(f"blur must not be negative and noise lie in [0, 0.5), got {self.blur} and {self.noise}.")
 
 
 def dead_leaves(n: int, size: int = 256, seed: int = 0, leaves: Leaves | None = None) -> Tensor:
@@ -66,6 +71,7 @@ def _picture(size: int, random: np.random.Generator, leaves: Leaves) -> Tensor:
     x = fine.reshape(size, 2, size, 2, 3).mean((1, 3)).transpose(2, 0, 1)
     if leaves.texture:
         x = x + _texture(labels[::2, ::2], count, random, leaves.texture)
+    x = _camera(x, random, leaves)
     return torch.from_numpy(np.clip(x, 0, 1).astype(np.float32))
 
 
@@ -183,3 +189,15 @@ def _texture(labels: np.ndarray, count: int, random: np.random.Generator, streng
     dy, dx = random.integers(size, size=(2, count))
     at = (np.arange(size)[:, None] + dy[labels]) % size, (np.arange(size) + dx[labels]) % size
     return noise[at] * (strength / noise.std()) * random.exponential(size=count)[labels]
+
+
+def _camera(x: np.ndarray, random: np.random.Generator, leaves: Leaves) -> np.ndarray:
+    """The blur of a lens and the noise of a sensor, where they are wanted.  x (3, size, size) -> the same."""
+    if leaves.blur:
+        from scipy.ndimage import gaussian_filter  # takes long to import, and is seldom needed
+
+        sigma = random.uniform(0, leaves.blur)
+        x = gaussian_filter(x, (0, sigma, sigma), mode="nearest")
+    if leaves.noise:
+        x = x + random.uniform(0, leaves.noise) * random.standard_normal(x.shape)
+    return x

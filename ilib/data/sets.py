@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -19,12 +19,15 @@ from .packed import read_packed
 from .pictures import Pictures, check_how, check_n, joined, refit, stack, to_float, to_rgb, to_tensor
 
 Root = str | Path | None
+T = TypeVar("T")
 
 # Hold-outs are contiguous blocks; where neighbours look alike (SVHN's share pixels) a gap precedes them.
 CELEBA = {"train": (1, 8681), "val": (8681, 8841), "test": (8841, 9001)}  # official file numbers
+CELEBA_TWINS = ("003209",)  # of the training faces: the same photograph as 008966, which is tested on
 SVHN = {"train": (0, 7990), "val": (8000, 8990), "test": (9000, 10000)}  # indices of the official test split
 SHOES = {"train": (0, 1760), "val": (1770, 1910), "test": (1920, 2122)}
 HAZE = {"train": (0, 156), "test": (156, 196)}
+HAZE_TWINS = ("105",)  # of the training scenes: the same aisle as 182, which is tested on
 FACE_BOX = (17.5 / 89, 27 / 109, 71.5 / 89, 81 / 109)  # 108 x 108 of 178 x 218 pixels, as fractions
 
 PATTERNS = {
@@ -33,6 +36,8 @@ PATTERNS = {
         "celeba/img_align_celeba/*.jpg",
         "CelebA/Img/img_align_celeba.zip",
         "CelebA/Img/img_align_celeba/*.jpg",
+        "CelebA/img_align_celeba.zip",
+        "CelebA/img_align_celeba/*.jpg",
     ),
     "svhn": ("svhn/svhn_test_split_first10000_32x32.npz", "svhn/test_32x32.mat", "SVHN/test_32x32.mat"),
     "shoes": ("shoes/myntra_footwear_64x64.npz",),
@@ -91,13 +96,13 @@ class Depth(NamedTuple):
 def celeba(split: str, n: int | None = None, size: int = 64, root: Root = None) -> Pictures:
     """Aligned faces, 108 x 108 of 178 x 218 pixels, resized (Asim et al. 2020).  -> x (N, 3, size, size).
 
-    split: train, val or test = official numbers 1-8680, 8681-8840, 8841-9000.  Read straight from the
-    archive, whether it holds the official pictures or their half-size copies.
+    split: train, val or test = official numbers 1-8680 (without CELEBA_TWINS), 8681-8840, 8841-9000.  Read straight
+    from the archive, whether it holds the official pictures or their half-size copies.
     """
     check_how(size, "resize")
     check_n(n)
     low, high = _block(CELEBA, "celeba", split)
-    faces = {k: read for k, read in _faces(root).items() if low <= int(k) < high}
+    faces = {k: read for k, read in _faces(root).items() if low <= int(k) < high and k not in CELEBA_TWINS}
     if not faces:
         raise ValueError(f"The faces found hold none of the numbers {low}-{high - 1} that celeba/{split} needs.")
     chosen = sorted(faces)[:n]
@@ -192,12 +197,13 @@ def text_pairs(n: int | None = None, root: Root = None) -> Text:
 def haze_triples(split: str | None = None, root: Root = None) -> Haze:
     """Synthetic haze over NYU and Make3D scenes, 256 x 256: clear, hazy, transmission, airlight.
 
-    split: train (the first 156), test (the last 40), or None for all 196.
+    split: train (the first 156, without HAZE_TWINS), test (the last 40), or None for all 196.
     """
     low, high = _block(HAZE, "haze", split) if split else (0, None)
     _, (table, *_) = find(PATTERNS["haze"], "haze", root)
     with table.open(newline="") as lines:
         rows = list(csv.DictReader(lines))[low:high]
+    rows = [r for r in rows if split != "train" or r["id"] not in HAZE_TWINS]
     ids = [r["id"] for r in rows]
     clear, hazy = (_named(table.parent / k, ids, f"haze/{k}") for k in ("clear", "hazy"))
     transmission = torch.stack([_grey(_only(table.parent / "trans", i)) for i in ids])
@@ -205,7 +211,7 @@ def haze_triples(split: str | None = None, root: Root = None) -> Haze:
 
 
 def rain_pairs(root: Root = None) -> Pairs:
-    """Photographs without and with synthetic rain streaks, whole."""
+    """Photographs of bsds500 without and with synthetic rain streaks, whole; train on bsds500_derain for these."""
     base, files = find(PATTERNS["rain"], "rain", root)
     ids = [f.stem for f in files]
     return Pairs(_named(base, ids, "rain/clean"), _named(base.parent / "rain", ids, "rain/rain"))
@@ -274,7 +280,8 @@ def load(
     """Pictures by name: "embedded/test", "bsds500/val", "bsds500/train+test", "kodak24", "celeba/test", ...
 
     "+" joins splits of one set ("bsds500/train+test") and whole names ("kodak24+gopro/test").
-    size: 256 for photographs, the set's own for celeba (64), svhn (32) and shoes (64), unless given.
+    size: 256 for photographs, the set's own for celeba (64), svhn (32) and shoes (64), unless given.  What
+    ilib draws (text_pages/train, numbers/train, ...) is found by name too; n is then how many, 64 unless given.
     how: "centre" (crop), "resize" (whole picture, bicubic) or None (as it is); n: the first n; grey:
     "convert" or "refuse".  -> Pictures.  ValueError lists the names that exist; FileNotFoundError says
     what to set.  Where ILIB_PACKED names a folder of packed pictures that holds them, they are read from there.
@@ -287,6 +294,8 @@ def load(
     if len(parts) > 1 and all(part.partition("/")[0] in families for part in parts):
         return joined([load(part, size, how, None, grey, root) for part in parts], n)
     family, _, split = name.partition("/")
+    if family in _others():
+        return _of(_others(), family, split)(size, n, root)
     if family not in BLOCKS:
         if family not in families:
             raise ValueError(f"There is no set {name!r}; the names are {', '.join(all_names())}.")
@@ -297,9 +306,17 @@ def load(
     return pictures if size in (None, pictures.pixels.shape[-1]) else refit(pictures, size, how)
 
 
+def _others() -> dict[str, dict[str, Callable[[int | None, int | None, Root], Pictures]]]:
+    """What other modules read or draw: family -> split -> (size, n, root) -> Pictures."""
+    from .generated import GENERATED  # both build on this module
+    from .layouts import OFFICIAL
+
+    return {**OFFICIAL, **GENERATED}
+
+
 def all_names() -> list[str]:
     """Every name that `load` takes; splits of photographs may be joined by "+", or left out for all."""
-    return names() + [f"{family}/{split}" for family, blocks in BLOCKS.items() for split in blocks]
+    return names() + [f"{family}/{split}" for family, splits in {**BLOCKS, **_others()}.items() for split in splits]
 
 
 def available(root: Root = None) -> dict[str, str | None]:
@@ -308,7 +325,9 @@ def available(root: Root = None) -> dict[str, str | None]:
         f"{s}/{p}" if len(parts) > 1 else s: part.patterns for s, parts in SETS.items() for p, part in parts.items()
     }
     found: dict[str, str | None] = {"embedded": "inside scikit-image"}
-    for what, patterns in (wanted | PATTERNS).items():
+    from .layouts import LAYOUTS
+
+    for what, patterns in (wanted | PATTERNS | LAYOUTS).items():
         try:
             found[what] = str(find(patterns, what, root)[0])
         except FileNotFoundError:
@@ -324,9 +343,15 @@ def _npz(file: Path) -> dict[str, np.ndarray]:
 
 def _block(blocks: dict[str, tuple[int, int]], name: str, split: str) -> tuple[int, int]:
     """The ends of one split; ValueError lists them all."""
-    if split not in blocks:
-        raise ValueError(f"There is no split {name}/{split}; {name} has {', '.join(f'{name}/{s}' for s in blocks)}.")
-    return blocks[split]
+    return _of({name: blocks}, name, split)
+
+
+def _of(families: dict[str, dict[str, T]], name: str, split: str) -> T:
+    """What stands for one split; ValueError lists them all."""
+    splits = families[name]
+    if split not in splits:
+        raise ValueError(f"There is no split {name}/{split}; {name} has {', '.join(f'{name}/{s}' for s in splits)}.")
+    return splits[split]
 
 
 def _slice(images: np.ndarray, labels: np.ndarray, block: tuple[int, int], source: str, n: int | None) -> Pictures:
