@@ -57,13 +57,14 @@ lab: $(STAMP)  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
 
 tables: $(STAMP)  ## compute the missing rows of a table or a sweep: PROFILE=smoke TABLE=mbdgan_1
-	$(BIN)/python tools/tables.py --cores 2 --config profile=$(PROFILE) -- $(TABLE)
+	$(BIN)/python tools/tables.py $(TABLE) --cores 2 --config profile=$(PROFILE)
 
 unlock: $(STAMP)  ## remove the lock that a killed `make tables` leaves
 	$(BIN)/snakemake --cores 1 --quiet all --unlock
 
-queue: $(STAMP)  ## list the rows without a result: PROFILE=smoke; PROFILE=gpu writes scripts for a GPU
-	$(BIN)/python -m ilib.results queue --profile $(PROFILE) $(if $(filter gpu,$(PROFILE)),--slots)
+queue: $(STAMP)  ## list rows without a result and their trainings (of one TABLE=); PROFILE=gpu writes scripts for a GPU
+	$(BIN)/python -m ilib.results queue --profile $(PROFILE) $(if $(filter gpu,$(PROFILE)),--slots) \
+		$(if $(filter command environment,$(origin TABLE)),--table $(TABLE))
 
 benchmark: $(STAMP)  ## measure the blur operator against its peers and store the figures in results/benchmarks/
 	$(BIN)/python -m benchmarks.blur

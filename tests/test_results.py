@@ -523,6 +523,17 @@ def test_queue_in_order_of_value(project: Path) -> None:
     assert [t.minutes for t in tasks] == [None, 0.5, None]
 
 
+def test_queue_whose_reader_has_gone(project: Path) -> None:
+    """`python -m ilib.results queue | head` ends without a word about pipes."""
+    words = [sys.executable, "-m", "ilib.results", "queue"]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                               env=os.environ | {"PYTHONPATH": str(ROOT)})  # fmt: skip
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait() == 0
+    process.stderr.close()
+
+
 def test_queue_prints_commands_and_minutes(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["queue", "--profile", "smoke"]) == 0
     printed = capsys.readouterr().out

@@ -21,6 +21,7 @@ from ilib.results.__main__ import main
 from ilib.results.digests import settings_of
 from ilib.results.queue import wanted_tasks
 from ilib.results.sweeps import load_sweep, read_sweep, sweep_ids, word_of
+from tools.tables import with_targets_last
 
 NOISE = """
 base: toy
@@ -138,6 +139,8 @@ def test_read_sweep_and_queue(project: Path, capsys: pytest.CaptureFixture[str])
     assert read_sweep("noise", project) == [({"noise": 0.01}, row)]
     assert main(["queue", "--table", "noise"]) == 0
     assert "noise_0: wiener, motion, smoke, seed 0: missing" in capsys.readouterr().out
+    assert main(["queue"]) == 0
+    assert capsys.readouterr().out.endswith("Sweeps are listed where they are named: --table noise\n")
     (project / "notebooks/tables/toy.yaml").write_text(TOY.replace("length: 7", "length: 6"))
     assert len(wanted_tasks("smoke", project, ["noise"])) == 2, "a changed base makes its points stale"
 
@@ -264,6 +267,28 @@ def test_plan_ends_with_the_reason(
     assert reason in done.stderr.splitlines()[0]
 
 
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ("--config profile=cpu mbdgan_1", "--config profile=cpu -- mbdgan_1"),
+        ("-n --config profile=cpu mbdgan_1 gand_1 --cores 2", "-n --config profile=cpu --cores 2 -- mbdgan_1 gand_1"),
+        ("--cores 2 --config profile=cpu -- mbdgan_1", "--cores 2 --config profile=cpu -- mbdgan_1"),
+        ("mbdgan_1 -C profile=cpu -n", "mbdgan_1 -C profile=cpu -n"),
+        ("mbdgan_1 --config profile=cpu gand_1", "mbdgan_1 --config profile=cpu -- gand_1"),
+    ],
+)
+def test_target_after_the_settings(given: str, read: str) -> None:
+    assert with_targets_last(given.split()) == read.split()
+
+
+@snakemake
+def test_command_as_one_would_write_it(workflow: Path) -> None:  # noqa: F811
+    words = [sys.executable, str(ROOT / "tools/tables.py"), "-n", "--config", "profile=cpu", "toy"]
+    done = run(words, workflow)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"row +8\b", done.stdout), "rows of cpu, two seeds each"
+
+
 @snakemake
 def test_plan_of_a_thousand_rows_by_snakemake(workflow: Path) -> None:  # noqa: F811
     (workflow / "notebooks/tables/toy.yaml").write_text(TOY.replace("seeds: [0, 1]", f"seeds: {list(range(250))}"))
@@ -308,9 +333,8 @@ def test_grid_runs_through_slurm_and_survives_scancel(workflow: Path, eight: lis
     every = load_grid("toy", workflow).jobs("smoke")
     quick = (workflow / "tools/run.py").read_text()
     (workflow / "tools/run.py").write_text(RUN_HERE.replace("WAIT", "20"))
-    words = [sys.executable, "tools/tables.py", "--executor", "slurm", "--jobs", "8", "--default-resources",
-             "slurm_partition=main", "--slurm-no-account", "--slurm-status-command", "squeue",
-             "--slurm-init-seconds-before-status-checks", "5", "--latency-wait", "20", "--keep-going"]  # fmt: skip
+    shutil.copytree(ROOT / "profiles/slurm", workflow / "profiles/slurm")
+    words = [sys.executable, "tools/tables.py", "--profile", "profiles/slurm"]
     targets = [str(job.path) for job in every]
     process = subprocess.Popen([*words, "--", *targets], cwd=workflow, env=ENVIRONMENT, text=True,
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # fmt: skip

@@ -1,6 +1,8 @@
 """Run Snakemake as given; where it stops, end with one line that says why, or how to go on after a kill.
 
-    python tools/tables.py --cores 2 --config profile=smoke -- mbdgan_1
+    python tools/tables.py mbdgan_1 --config profile=smoke
+
+A target may come last too: Snakemake itself takes every word that follows --config for a setting.
 """
 
 import re
@@ -14,6 +16,19 @@ REASON = re.compile(r"\s*(?:ValueError|TypeError|FileNotFoundError|WorkflowError
 STOPPED = re.compile(r".* stopped at cell .*")  # by tools/run.py: why a row failed
 
 
+def with_targets_last(words: list[str]) -> list[str]:
+    """Move the words without = that follow --config behind all others, after a --, where Snakemake reads targets."""
+    kept: list[str] = []
+    targets: list[str] = []
+    settings = False
+    for n, word in enumerate(words):
+        if word == "--":
+            return [*kept, "--", *targets, *words[n + 1 :]]
+        settings = word in ("--config", "-C") or (settings and not word.startswith("-"))
+        (targets if settings and "=" not in word and not word.startswith("-") else kept).append(word)
+    return [*kept, *(["--", *targets] if targets else [])]
+
+
 def reasons(lines: list[str]) -> list[str]:
     """Find the reasons in what Snakemake prints, each once, in their order."""
     after = [text for before, text in zip(lines, lines[1:], strict=False) if PLACE.match(before)]
@@ -23,7 +38,7 @@ def reasons(lines: list[str]) -> list[str]:
 
 
 def main() -> int:
-    command, lines, locked = [sys.executable, "-m", "snakemake", *sys.argv[1:]], [], False
+    command, lines, locked = [sys.executable, "-m", "snakemake", *with_targets_last(sys.argv[1:])], [], False
     both = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}  # a plan is printed to one, a run to the other
     with subprocess.Popen(command, **both, text=True, errors="replace") as process:
         for line in process.stdout or ():

@@ -8,6 +8,7 @@
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from .project import RESULTS, project_folder
 from .queue import Task, in_order, papermill_command, trainings_of, wanted_tasks, why_wanted
 from .rows import read_rows
 from .slots import MINUTES, packages_of, slots_of, with_data, write_slots
+from .sweeps import sweep_ids
 from .trained import Training, training_command
 
 
@@ -51,6 +53,8 @@ def print_queue(profile: str, chosen: list[str] | None, root: Path) -> None:
     for number, entry in enumerate(in_order(tasks), 1):
         command = (papermill_command if isinstance(entry, Task) else training_command)(entry.job)
         print(f"\n{number}. {_line(entry)}\n   {command}")
+    if chosen is None and sweep_ids(root):
+        print(f"\nSweeps are listed where they are named: --table {', --table '.join(sweep_ids(root))}")
 
 
 def print_slots(profile: str, chosen: list[str] | None, root: Path, folder: Path, minutes: float) -> None:
@@ -158,7 +162,12 @@ def main(words: list[str] | None = None) -> int:
     """Run a command; return 1 and print one line where the grid, a row or the folder is wrong."""
     asked = _arguments(words)
     try:
-        return run(asked, project_folder())
+        status = run(asked, project_folder())
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # `| head` has read what it wanted
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (ValueError, TypeError, FileNotFoundError) as error:
         print(f"ilib.results: {error}", file=sys.stderr)
         return 1
