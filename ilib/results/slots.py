@@ -21,7 +21,7 @@ import ilib
 
 from ..files import write_text
 from ..gan.registry import FILE as REGISTRY
-from ..gan.registry import WEIGHTS
+from ..gan.registry import WEIGHTS, read_registry
 from .digests import train_block
 from .grids import load_grid, read_yaml
 from .project import COMMIT, EVALUATE, GRIDS, SWEEPS, TRAIN
@@ -170,9 +170,15 @@ def with_data(tasks: Iterable[Task], root: Path, folder: Path) -> tuple[list[Tas
 
     tasks = list(tasks)
     states = pack_pictures(tasks, root, folder)
-    why = {task: "; ".join(filter(None, (states[packed_path(folder, words)] for words in data_of(task, root))))
+    why = {task: "; ".join(filter(None, (package_of(task, root), *(states[packed_path(folder, words)]
+                                                                 for words in data_of(task, root)))))
            for task in tasks}  # fmt: skip
     return [task for task in tasks if not why[task]], {task: reason for task, reason in why.items() if reason}
+
+
+def package_of(task: Task, root: Path) -> str:
+    """Say which package a task needs that no slot carries; empty where it needs none."""
+    return load_grid(task.job.table, root).row(task.job.row).extra
 
 
 def write_slots(slots: Iterable[Slot], root: Path, folder: Path, minutes: float = MINUTES) -> list[Path]:
@@ -213,9 +219,13 @@ def zipped_project(root: Path, slot: Slot, commit: str) -> bytes:
 
 
 def weights_of(slot: Slot, root: Path) -> list[Path]:
-    """List the trained weights that a slot's rows load and that it does not train itself, and their registry."""
-    pairs = [load_grid(task.job.table, root).trained_by(task.job) for task in slot.tasks if task.needs is None]
+    """List the weights that a slot's rows load (their own, or those that a parameter names) and that it does not train
+    itself, and their registry."""
+    grids = [(load_grid(task.job.table, root), task) for task in slot.tasks]
+    pairs = [grid.trained_by(task.job) for grid, task in grids if task.needs is None]
     wanted = {root / weights_path(job) for grid, job in pairs if grid.row(job.row).train}
+    named = {str(value) for grid, task in grids for value in grid.row(task.job.row).parameters.values()}
+    wanted |= {root / WEIGHTS / f"{name}.safetensors" for name in read_registry(root / WEIGHTS) if name in named}
     return [*sorted(wanted), root / WEIGHTS / REGISTRY] if wanted else []
 
 
