@@ -117,7 +117,7 @@ def rows_of(wildcards):
     if not grid_of(wildcards.table).profiles:
         return []  # a table whose rows all wait: only its page is rebuilt
     grid_of(wildcards.table).profile(wildcards.profile)  # names the allowed ones where this is none
-    return [job.path.as_posix() for job in grid_of(wildcards.table).jobs(wildcards.profile)]
+    return [job.path.as_posix() for job in grid_of(wildcards.table).jobs_here(wildcards.profile)]
 
 
 try:
@@ -162,7 +162,7 @@ for sweep in SWEEPS:
             sweep
         localrule: True
         input:
-            lambda wildcards, sweep=sweep: [job.path.as_posix() for job in load_sweep(sweep, ROOT).jobs(PROFILE)],
+            lambda wildcards, sweep=sweep: [job.path.as_posix() for job in load_sweep(sweep, ROOT).jobs_here(PROFILE)],
 
 
 rule row:

@@ -63,7 +63,7 @@ def test_ilib_imports_what_is_declared(module: Path) -> None:
     distributions = packages_distributions()
     for name in imports(ast.parse(module.read_text())) - set(sys.stdlib_module_names) - {"ilib"}:
         owners = {canonicalize_name(owner) for owner in distributions.get(name, [name])}
-        assert owners & set(specifiers(EVERYTHING + OPTIONAL)), f"{module.name} imports {name}, which pyproject.toml does not name"
+        assert owners & set(specifiers(EVERYTHING + OPTIONAL)), f"{module.name}: pyproject.toml does not name {name}"
 
 
 FLOORS = ["errors", "files", "project", "kernels", "operators", "degrade", "metrics", "data", "classical",

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..files import write_bytes
-from ..gan.registry import WEIGHTS
+from ..gan.registry import WEIGHTS, read_registry
 from .digests import train_block, training_code
 from .grids import load_grid
 from .queue import Task
@@ -61,10 +61,17 @@ def needs_of(entry: Entry, root: Path, folder: Path) -> dict[Path, Callable[[Pat
         needed = dict(_pictures({"how": None, **block}, folder) for block in blocks)
         return needed | _features(" ".join(training_code(grid, entry.job).values()), folder)
     needed = dict([_pictures(grid.profile(entry.job.profile).data, folder)])
-    if grid.row(entry.job.row).train and entry.needs is None:
-        weights = root / weights_path(grid.trained_by(entry.job)[1])
-        needed[folder / weights.name] = lambda path: write_bytes(path, weights.read_bytes())
+    for weights in _weights_of(entry, root):
+        needed[folder / weights.name] = lambda path, weights=weights: write_bytes(path, weights.read_bytes())
     return needed
+
+
+def _weights_of(task: Task, root: Path) -> list[Path]:
+    """List the weights that a row loads and that no training makes on the way: its own, or named by a parameter."""
+    grid = load_grid(task.job.table, root)
+    own = [weights_path(grid.trained_by(task.job)[1])] if grid.row(task.job.row).train and task.needs is None else []
+    named = {str(value) for value in grid.row(task.job.row).parameters.values()} & set(read_registry(root / WEIGHTS))
+    return [root / path for path in (*own, *(Path(WEIGHTS) / f"{name}.safetensors" for name in sorted(named)))]
 
 
 def _pictures(words: Mapping[str, Any], folder: Path) -> tuple[Path, Callable[[Path], None]]:
@@ -130,5 +137,5 @@ def _zip(files: Mapping[str, Path], place: Path) -> None:
 
 def registry_needed(entries: Iterable[Entry], root: Path) -> bool:
     """Whether rows among these load weights that are trained already."""
-    tasks = [entry for entry in entries if isinstance(entry, Task) and entry.needs is None]
-    return any(load_grid(task.job.table, root).row(task.job.row).train for task in tasks) and (root / WEIGHTS).is_dir()
+    tasks = [entry for entry in entries if isinstance(entry, Task)]
+    return any(_weights_of(task, root) for task in tasks) and (root / WEIGHTS).is_dir()

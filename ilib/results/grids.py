@@ -1,6 +1,7 @@
 """Grids: the YAML beside a table's page, with the paper's figures and the parameters of every run."""
 
 import difflib
+import importlib.util
 import itertools
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -58,7 +59,7 @@ class RowSpec:
     method: dotted name of a callable (y, A, **parameters) -> x_hat; minutes: profile -> what one column takes;
     train: how its weights are made, or which table trains them (`train: {same_as: TABLE, row: ROW}`, row where it has
     another name there), None for a method without; the method is told their name as `weights`; seeds: profile -> seeds
-    in place of the profile's.
+    in place of the profile's; package: one that the method calls and ilib does not depend on, an extra of ilib.
     """
 
     label: str
@@ -69,6 +70,16 @@ class RowSpec:
     not_run: str | None = None
     train: TrainSpec | SameAs | None = None
     seeds: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    package: str | None = None
+
+    @property
+    def extra(self) -> str:
+        """Say which package the row needs and how to install it; empty where it needs none."""
+        return f"needs the package {self.package}: pip install 'ilib[{self.package}]'" if self.package else ""
+
+    def is_runnable(self) -> bool:
+        """Whether all that the row needs is installed here."""
+        return self.package is None or importlib.util.find_spec(self.package) is not None
 
 
 @dataclass(frozen=True)
@@ -153,6 +164,10 @@ class Grid:
         every = itertools.product(self.runs(), self.conditions())
         return [Job(self.table, row, column, profile, seed) for row, column in every
                 for seed in self.seeds(row, profile)]  # fmt: skip
+
+    def jobs_here(self, profile: str) -> list[Job]:
+        """List the runs of a profile for which all that they need is installed here."""
+        return [job for job in self.jobs(profile) if self.row(job.row).is_runnable()]
 
     def trained_by(self, job: Job) -> tuple["Grid", Job]:
         """Return the run that trains the weights of a job, with its grid: itself unless its row says same_as."""
@@ -310,8 +325,11 @@ def _check_trained(where: str, train: TrainSpec | SameAs | None, profiles: list[
             raise ValueError(f"{where} has no {', '.join(missing)}; the grid runs every row at {', '.join(profiles)}")
 
 
+ROW_WORDS = ("paper", "method", "parameters", "minutes", "not_run", "train", "seeds", "package")
+
+
 def _row(where: str, block: Any, places: Iterable[str], profiles: Iterable[str]) -> RowSpec:
-    _check_keys(where, block, ("label",), ("paper", "method", "parameters", "minutes", "not_run", "train", "seeds"))
+    _check_keys(where, block, ("label",), ROW_WORDS)
     if ("method" in block) == ("not_run" in block):
         raise ValueError(f"{where}: give either method (a row to run) or not_run (the reason why it is not)")
     paper = _mapping(f"{where}: paper", block.get("paper", {}))
@@ -321,9 +339,10 @@ def _row(where: str, block: Any, places: Iterable[str], profiles: Iterable[str])
     if "method" in block:
         _dotted(f"{where}: method", block["method"])
     _text(f"{where}: label", block["label"]), _text(f"{where}: not_run", block.get("not_run", "-"))
+    _text(f"{where}: package", block.get("package", "-"))
     _numbers(f"{where}: minutes", block.get("minutes", {}))
     _mapping(f"{where}: parameters", block.get("parameters", {}))
-    for name in ("train", "seeds"):
+    for name in ("train", "seeds", "package"):
         if name in block and "method" not in block:
             raise ValueError(f"{where}: {name} is for a row that is run; give method in place of not_run")
     train = _train(f"{where}: train", block["train"], where.rpartition(": ")[2]) if "train" in block else None

@@ -71,9 +71,12 @@ def grids_of(name: str, root: Path) -> list[Grid]:
 def wanted_tasks(
     profile: str, root: Path, chosen: Iterable[str] | None = None, look_at_data: bool = False
 ) -> list[Task]:
-    """List what is missing or stale at a profile in all grids that have it (or in the chosen tables and sweeps)."""
+    """List what is missing or stale at a profile in all grids that have it (or in the chosen tables and sweeps).
+
+    Rows that need a package which is not installed are left out: the tables say which.
+    """
     grids = [grid for name in (table_ids(root) if chosen is None else chosen) for grid in grids_of(name, root)]
-    jobs = [(grid, job) for grid in grids if profile in grid.profiles for job in grid.jobs(profile)]
+    jobs = [(grid, job) for grid in grids if profile in grid.profiles for job in grid.jobs_here(profile)]
     changed: dict[str, bool] = {}  # by what is loaded, so that a set is loaded once
     tasks = []
     for grid, job in jobs:

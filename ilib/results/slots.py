@@ -25,7 +25,7 @@ from ..files import write_text
 from ..gan.registry import FILE as REGISTRY
 from ..gan.registry import WEIGHTS
 from .carried import LARGEST, Entry, carry, registry_needed
-from .grids import read_yaml
+from .grids import load_grid, read_yaml
 from .project import COMMIT, EVALUATE, GRIDS, SWEEPS, TRAIN
 from .queue import Task, in_order, log_path
 from .trained import Training, training_log, weights_path
@@ -171,10 +171,17 @@ def with_data(tasks: Iterable[Task], root: Path, folder: Path) -> tuple[list[Tas
     tasks = list(tasks)
     packed = carry(in_order(tasks), root, folder / "data")
     wheels = tuple(sorted((folder / "wheels").glob("*.whl")))
-    why = {task: "; ".join(packed[entry][1] for entry in (task.needs, task) if entry and packed[entry][1])
+    lacks = {task: [package_of(task, root), *(packed[entry][1] for entry in (task.needs, task) if entry)]
+             for task in tasks}  # fmt: skip
+    why = {task: "; ".join(filter(None, lacks[task]))
            for task in tasks}  # fmt: skip
     files = {entry: (*paths, *wheels) for entry, (paths, _) in packed.items()}
     return [task for task in tasks if not why[task]], files, {task: reason for task, reason in why.items() if reason}
+
+
+def package_of(task: Task, root: Path) -> str:
+    """Say which package a task needs that no slot carries; empty where it needs none."""
+    return load_grid(task.job.table, root).row(task.job.row).extra
 
 
 def write_slots(slots: Iterable[Slot], root: Path, folder: Path, minutes: float = MINUTES) -> list[Path]:

@@ -88,6 +88,10 @@ class Sweep:
         """List the runs of all points at a profile."""
         return [job for table in self.points() for job in self.grid(table).jobs(profile)]
 
+    def jobs_here(self, profile: str) -> list[Job]:
+        """List the runs of all points at a profile for which all that they need is installed here."""
+        return [job for table in self.points() for job in self.grid(table).jobs_here(profile)]
+
 
 def word_of(value: Any) -> str:
     """Write a value as part of a table's id: 0.01 -> 0p01, 1e-05 -> 1em05, bsds500/val -> bsds500_val."""

@@ -352,7 +352,7 @@ def _reason(grid: Grid, rows: Sequence[Row], name: str, spec: RowSpec) -> str | 
     missing = [column for column in grid.conditions() if column not in found]
     if found and not missing:
         return None
-    return spec.not_run or f"not run yet: {', '.join(missing)}"
+    return spec.not_run or "; ".join(filter(None, (f"not run yet: {', '.join(missing)}", spec.extra)))
 
 
 def protocol_differences(grid: Grid) -> pd.DataFrame:
