@@ -44,8 +44,8 @@ def stand_ins() -> None:
     names = {"SafeLoader": object, "MappingNode": object, "YAMLError": ValueError, "safe_dump": _readable}
     sys.modules["yaml"] = _module("yaml", load=lambda text, _: json.loads(text), **names)
     if importlib.util.find_spec("PIL") is None:
-        parts = ("Image", "ImageOps")
-        sys.modules["PIL"] = _module("PIL", **{part: _module(f"PIL.{part}", Image=Absent) for part in parts})
+        parts = ("Image", "ImageOps", "ImageDraw", "ImageFont")
+        sys.modules["PIL"] = _module("PIL", **{part: _module(f"PIL.{part}", __getattr__=lambda _: Absent) for part in parts})
     if importlib.util.find_spec("skimage") is None:
         sys.modules["skimage"] = _module("skimage")
         sys.modules["skimage.metrics"] = _module("skimage.metrics", structural_similarity=structural_similarity)
