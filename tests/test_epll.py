@@ -13,8 +13,8 @@ from benchmarks.patch_prior import PRIORS, digests_of
 from ilib import classical, epll
 from ilib.data import embedded
 from ilib.degrade import Measurement, quantisation_noise
-from ilib.gan.weights import load_weights
 from ilib.gan.registry import WEIGHTS, read_registry
+from ilib.gan.weights import load_weights
 from ilib.kernels import delta, gaussian, motion
 from ilib.metrics import psnr
 from ilib.operators import CircularBlur

@@ -44,8 +44,9 @@ def stand_ins() -> None:
     names = {"SafeLoader": object, "MappingNode": object, "YAMLError": ValueError, "safe_dump": _readable}
     sys.modules["yaml"] = _module("yaml", load=lambda text, _: json.loads(text), **names)
     if importlib.util.find_spec("PIL") is None:
-        parts = ("Image", "ImageOps", "ImageDraw", "ImageFont")
-        sys.modules["PIL"] = _module("PIL", **{part: _module(f"PIL.{part}", __getattr__=lambda _: Absent) for part in parts})
+        parts = (f"PIL.{part}" for part in ("Image", "ImageOps", "ImageDraw", "ImageFont"))
+        modules = {part.removeprefix("PIL."): _module(part, __getattr__=lambda _: Absent) for part in parts}
+        sys.modules["PIL"] = _module("PIL", **modules)
     if importlib.util.find_spec("skimage") is None:
         sys.modules["skimage"] = _module("skimage")
         sys.modules["skimage.metrics"] = _module("skimage.metrics", structural_similarity=structural_similarity)
