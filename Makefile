@@ -66,8 +66,9 @@ queue: $(STAMP)  ## list rows without a result and their trainings (of one TABLE
 	$(BIN)/python -m ilib.results queue --profile $(PROFILE) $(if $(filter gpu,$(PROFILE)),--slots) \
 		$(if $(filter command environment,$(origin TABLE)),--table $(TABLE))
 
-benchmark: $(STAMP)  ## measure the blur operator against its peers and store the figures in results/benchmarks/
+benchmark: $(STAMP)  ## measure the blur operator and a training step against their peers; figures in results/benchmarks/
 	$(BIN)/python -m benchmarks.blur
+	$(BIN)/python -m benchmarks.training
 
 lint: $(STAMP)  ## check the style of code and notebooks
 	$(BIN)/ruff check .
