@@ -32,8 +32,8 @@ CHUNK = 2048  # patches treated at once: what fits the processor's cache
 def prior_of(name: str, device: torch.device) -> GaussianMixture:
     """Load a mixture of data/weights, once for each device.
 
-    Eigenvectors stored in float16 are orthogonal to three digits, which is too few: |p|^2 / noise^2, which all components
-    share, is up to a million where noise is little.  They are made orthogonal again.
+    Eigenvectors stored in float16 are orthogonal to three digits, which is too few: |p|^2 / noise^2, which all
+    components share, is up to a million where noise is little.  They are made orthogonal again.
     """
     mixture = load_weights(name)[0]
     mixture.vectors.copy_(torch.linalg.qr(mixture.vectors.double())[0])
