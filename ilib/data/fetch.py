@@ -344,7 +344,7 @@ class _Job:
 
 def _disk(error: OSError, folder: Path) -> str:
     """What to say when writing fails."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):  # Windows knows no quota
         return (
             f"the disk at {folder} is full. What has come is kept: make room, and give the same command again; it goes "
             "on from there."
