@@ -20,7 +20,7 @@ from .patch_prior import GaussianMixture, overlap_average, patches, without_mean
 
 PRIOR = "patch_prior--photographs--70c0b3df"
 # Chosen on training photographs as the constants of ilib.classical were (benchmarks/calibrate_epll.py).
-FIRST = 15.0
+FIRST = 2.0
 LAST = 0.5
 STEPS = 8
 NEGLIGIBLE = 0.1  # variance over that of the noise: directions below it are left out of the choice of component
