@@ -95,9 +95,9 @@ def test_a_recipes_parameter_is_varied(trainable: Path) -> None:  # noqa: F811
         load(trainable, "{train.recipe.weight: [0, 0.5]}")
     recipe = "ilib.gan.recipes.mbd_gan.MBDGAN"
     toy("ilib.gan.recipes.cnn.CNN", recipe)
-    load(trainable, "{train.recipe.weight: [0, 0.5], train.recipe.R: [l1]}")
+    load(trainable, "{train.recipe.weight: [0, 0.5], train.recipe.R: [{l1: 1}]}")
     settings = training_settings(load_grid("s_0p5"), point("s_0p5"))
-    assert settings["recipe"] == [recipe, {"weight": 0.5, "R": "l1"}]
+    assert settings["recipe"] == [recipe, {"weight": 0.5, "R": {"l1": 1}}]
     assert plan_training(load_grid("s_0p5"), point("s_0p5")).recipe.weight == 0.5
 
 

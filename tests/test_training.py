@@ -20,11 +20,13 @@ from ilib.gan import restore
 from ilib.gan.registry import WEIGHTS, read_registry
 from ilib.gan.train import Session, train
 from ilib.gan.weights import build_network, load_weights, save_weights
+from ilib.kernels import delta
 from ilib.networks import ResNet
+from ilib.operators import CircularBlur
 from ilib.results import Grid, Job, load_grid, read_row
 from ilib.results.__main__ import main as queue
 from ilib.results.digests import digests, settings_of, training_code, training_digests
-from ilib.results.grids import table_ids
+from ilib.results.grids import TrainSpec, table_ids
 from ilib.results.project import TRAIN
 from ilib.results.queue import trainings_of, wanted_tasks, why_wanted
 from ilib.results.trained import Training, weights_path, why_untrained, with_weights
@@ -114,10 +116,10 @@ def test_row_that_is_not_trained(trainable: Path) -> None:
 @pytest.mark.parametrize("table", table_ids(ROOT))
 def test_train_blocks_of_the_book_can_be_built(table: str) -> None:
     grid = load_grid(table, ROOT)
-    for name in grid.runs():
-        for given in grid.row(name).train.profiles.values() if grid.row(name).train else ():
+    for train in (grid.row(name).train for name in grid.runs()):
+        for given in train.profiles.values() if isinstance(train, TrainSpec) else ():
             with torch.device("meta"):
-                build_network(grid.row(name).train.network, given.network)
+                build_network(train.network, given.network)
 
 
 def test_pictures_to_train_on() -> None:
@@ -500,7 +502,8 @@ def test_weights_of_the_book_are_those_of_the_registry() -> None:
         network, entry = load_weights(name, ROOT / WEIGHTS)  # checks the sha256
         assert path.stat().st_size == entry["bytes"]
         assert all(set(data) >= {"name", "sha256", "terms"} for data in entry["data"])
-        y = torch.rand(1, 3, 40, 40)
-        assert network(y).isfinite().all()
+        y, A, sigma = torch.rand(1, 3, 40, 40), CircularBlur(delta(3).float()), torch.full((1, 1, 1, 1), 0.01)
+        is_prior = entry["network"].startswith("ilib.patch_prior")
+        assert (network(y) if is_prior else network(y, A, sigma)).isfinite().all()
         assert "smoke" not in name or entry["bytes"] < 1_000_000
     assert files
