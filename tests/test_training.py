@@ -116,10 +116,10 @@ def test_row_that_is_not_trained(trainable: Path) -> None:
 @pytest.mark.parametrize("table", table_ids(ROOT))
 def test_train_blocks_of_the_book_can_be_built(table: str) -> None:
     grid = load_grid(table, ROOT)
-    for train in (grid.row(name).train for name in grid.runs()):
-        for given in train.profiles.values() if isinstance(train, TrainSpec) else ():
+    for block in (grid.row(name).train for name in grid.runs()):
+        for given in block.profiles.values() if isinstance(block, TrainSpec) else ():
             with torch.device("meta"):
-                build_network(train.network, given.network)
+                build_network(block.network, given.network)
 
 
 def test_pictures_to_train_on() -> None:
