@@ -11,8 +11,9 @@
 # row where the row is up to date, and now where it is not.  profiles/default/config.yaml makes dates the only trigger.
 # Weights that a row needs are trained first, in the same way, by notebooks/runs/train.ipynb:
 # data/weights/TABLE--ROW--COLUMN--PROFILE--sSEED.safetensors; their digests stand in the registry beside them.
-# After a kill -9, `snakemake --unlock` (make unlock) and the same command again run what is missing; a training that was killed goes
-# on from its checkpoint.
+# Words after --config are settings, so that the table comes first.
+# After a kill -9, `snakemake --unlock` (make unlock) and the same command again run what is missing; a training that
+# was killed goes on from its checkpoint.
 
 import json
 import os
@@ -194,6 +195,11 @@ rule weights:
         update("data/weights/{table}--{row}--{column}--{profile}--s{seed}.safetensors"),
     log:
         "results/logs/{table}/{row}--{column}--{profile}--s{seed}.train.ipynb",
+    message:
+        "training of {wildcards.table}: {wildcards.row}, {wildcards.column}, {wildcards.profile}, seed {wildcards.seed}: "
+        "about {params.minutes:g} min"
+    params:
+        minutes=lambda wildcards: training(wildcards).minutes,
     threads: training_threads
     resources:
         mem_mb=8000,

@@ -462,6 +462,7 @@ def test_plan_trains_what_rows_share_once(sweep: Path) -> None:
     status, printed = plan(sweep, "-n", str(SHARED.path), str(JOB.path))
     assert status == 0
     assert re.search(r"weights +1\n", printed) and re.search(r"row +2\n", printed)
+    assert "training of toy: cnn, motion, smoke, seed 0: about 0.1 min" in printed
     trained(sweep)
     assert planned(sweep, str(SHARED.path)) == {SHARED.name}
     up_to_date(sweep, SHARED)
