@@ -29,6 +29,8 @@ def randomised(net: torch.nn.Module) -> torch.nn.Module:
     torch.manual_seed(0)
     for denoiser in getattr(net, "denoisers", []):
         torch.nn.init.normal_(denoiser.f[-1].weight, std=0.1)
+    if isinstance(net, SRN):
+        torch.nn.init.normal_(net.decode1[-1].weight, std=0.1)
     return net
 
 
@@ -112,13 +114,22 @@ def test_fcnn_sees_the_noise_level() -> None:
     assert not torch.allclose(net(b.y, A, b.sigma), net(b.y, A, 3 * b.sigma))
 
 
+def test_srn_starts_as_the_identity_at_every_scale() -> None:
+    y = torch.rand(2, 3, 32, 48)
+    fine, half, quarter = (x for x in reversed(SRN(4, 1)(y, scales=True)))
+    assert torch.equal(fine, y)
+    torch.testing.assert_close(half, y.unflatten(-1, (-1, 2)).unflatten(-3, (-1, 2)).mean((-1, -3)))
+    torch.testing.assert_close(quarter, y.unflatten(-1, (-1, 4)).unflatten(-3, (-1, 4)).mean((-1, -3)))
+
+
 def test_srn_is_blind() -> None:
-    net, b = SRN(4, 1), batch()
+    net, b = randomised(SRN(4, 1)), batch()
+    assert not torch.equal(net(b.y), b.y)
     assert torch.equal(net(b.y), net(b.y, A, b.sigma))
 
 
 def test_srn_has_three_scales_and_sends_the_state_up() -> None:
-    net, y = SRN(4, 1), batch(n=1).y
+    net, y = randomised(SRN(4, 1)), batch(n=1).y
     scales = net(y, scales=True)
     assert [x.shape[-1] for x in scales] == [8, 16, 32]
     scales[-1].sum().backward()
@@ -128,7 +139,7 @@ def test_srn_has_three_scales_and_sends_the_state_up() -> None:
 
 def test_pictures_of_a_batch_do_not_mix() -> None:
     b = batch(n=3)
-    for net in (randomised(FCNN(4)), SRN(4, 1)):
+    for net in (randomised(FCNN(4)), randomised(SRN(4, 1))):
         apart = torch.cat([net(b.y[i : i + 1], A, b.sigma[i : i + 1]) for i in range(3)])
         assert (net(b.y, A, b.sigma) - apart).abs().max() < 1e-5
 

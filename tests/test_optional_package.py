@@ -9,9 +9,10 @@ import pytest
 from test_results import TOY, make_row, project  # noqa: F401 (a fixture)
 
 from ilib.results import Job, load_grid
+from ilib.results.carried import registry_needed
 from ilib.results.grids import parse_grid, read_yaml
 from ilib.results.queue import Task, wanted_tasks
-from ilib.results.slots import Slot, weights_of, with_data
+from ilib.results.slots import with_data
 from ilib.results.tables import rows_not_run
 
 ROW = "  bm3d: {label: BM3D, method: ilib.bm3d.bm3d_deblurring, package: bm3d, minutes: {smoke: 0.4}}\n"
@@ -52,7 +53,7 @@ def test_the_table_says_what_is_missing(grid_with_bm3d: Path) -> None:
 
 def test_no_slot_carries_it(grid_with_bm3d: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     pretend(monkeypatch, True)
-    ready, waiting = with_data(wanted_tasks("smoke", grid_with_bm3d), grid_with_bm3d, tmp_path / "pictures")
+    ready, _, waiting = with_data(wanted_tasks("smoke", grid_with_bm3d), grid_with_bm3d, tmp_path / "pictures")
     assert {task.job.row for task in ready} == {"blurred", "wiener"}
     assert {task.job.row: why for task, why in waiting.items()} == {
         "bm3d": "needs the package bm3d: pip install 'ilib[bm3d]'"}  # fmt: skip
@@ -66,8 +67,7 @@ def test_a_slot_carries_weights_that_a_parameter_names(project: Path) -> None:  
     (project / "data/weights/registry.json").write_text(json.dumps(
         {"schema": 1, "weights": {"patches": entry, "other": entry}}))  # fmt: skip
     tasks = [Task(Job("toy", row, "motion", "smoke", 0), "missing", 1.0, False) for row in ("wiener", "blurred")]
-    assert [path.name for path in weights_of(Slot("s", tasks), project)] == ["patches.safetensors", "registry.json"]
-    assert weights_of(Slot("s", tasks[1:]), project) == []
+    assert registry_needed(tasks, project) and not registry_needed(tasks[1:], project)
 
 
 def test_package_is_for_a_row_that_is_run(tmp_path: Path) -> None:

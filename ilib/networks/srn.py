@@ -2,7 +2,8 @@
 
 At each scale it sees the blurred picture beside the estimate of the scale below, enlarged; a convolutional LSTM at its
 bottleneck carries what was found there.  Convolutions are 5x5, of 32, 64 and 128 features in the paper; nothing is
-normalised; the decoder adds the encoder's features of the same size.
+normalised; the decoder adds the encoder's features of the same size.  Unlike the paper's, ours adds what it finds to
+the blurred picture of each scale: without that, the few thousand steps that we train go into learning to copy.
 """
 
 import torch
@@ -58,7 +59,7 @@ class ConvLSTM(nn.Module):
 
 
 class SRN(nn.Module):
-    """x_hat = SRN(y): blind, A and sigma are not looked at.  y (B, channels, H, W) -> (B, channels, H, W).
+    """x_hat = y + SRN(y): blind, A and sigma are not looked at.  y (B, channels, H, W) -> (B, channels, H, W).
 
     width: features at full size (32 in the paper), twice and four times as many below; blocks: residual blocks at each
     size of the encoder and of the decoder (3).  Sides that are no multiple of 16 are continued by reflection and cut
@@ -80,6 +81,7 @@ class SRN(nn.Module):
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
                 nn.init.xavier_uniform_(layer.weight), nn.init.zeros_(layer.bias)
+        nn.init.zeros_(self.decode1[-1].weight)  # training starts at x_hat = y
 
     def forward(
         self, y: Tensor, A: LinearOperator | None = None, sigma: Tensor | None = None, scales: bool = False
@@ -97,8 +99,8 @@ class SRN(nn.Module):
         state = None
         for blurred in small:
             x = _resized(x.detach(), blurred)  # the authors' code lets no gradient through here, only through the LSTM
-            x, state = self._at_one_scale(torch.cat((blurred, x), 1), state)
-            found.append(x := x.to(y.dtype))
+            change, state = self._at_one_scale(torch.cat((blurred, x), 1), state)
+            found.append(x := blurred + change.to(y.dtype))
         return found
 
     def _at_one_scale(self, pair: Tensor, state: State | None) -> tuple[Tensor, State]:
