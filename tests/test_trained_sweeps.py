@@ -200,7 +200,7 @@ def test_plan_of_trained_sweeps(trainable_workflow: Path) -> None:  # noqa: F811
     status, printed = plan(trainable_workflow, "-n", "noise")
     assert status == 0, printed
     assert f"data/weights/{JOB.weights}.safetensors" in printed
-    assert printed.count("rule weights:") == 1, "trained once"
+    assert printed.count(f": training of {JOB.table}:") == 1, "trained once"
     assert printed.count("rule row:") + printed.count("Job ") >= 3
     load(trainable_workflow, "{train.settings.steps: [10, 20, 30]}", name="steps")
     names = {f"data/weights/{point(t).weights}.safetensors" for t in ("steps_10", "toy", "steps_30")}
