@@ -1,5 +1,6 @@
 """Sweeps over rows with trained weights: tested with the base table's, or trained anew at each point."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -200,8 +201,7 @@ def test_plan_of_trained_sweeps(trainable_workflow: Path) -> None:  # noqa: F811
     status, printed = plan(trainable_workflow, "-n", "noise")
     assert status == 0, printed
     assert f"data/weights/{JOB.weights}.safetensors" in printed
-    assert printed.count(f": training of {JOB.table}:") == 1, "trained once"
-    assert printed.count("rule row:") + printed.count("Job ") >= 3
+    assert re.search(r"weights +1\n", printed) and re.search(r"row +3\n", printed), "trained once"
     load(trainable_workflow, "{train.settings.steps: [10, 20, 30]}", name="steps")
     names = {f"data/weights/{point(t).weights}.safetensors" for t in ("steps_10", "toy", "steps_30")}
     assert {Path(name).stem for name in names} <= planned(trainable_workflow, "steps")
