@@ -12,24 +12,13 @@ import pytest
 import scipy.io
 import torch
 from PIL import Image
+from test_data_sets import noise, put
 
 from ilib import data
 from ilib.data import layouts
 from ilib.data.folders import GOPRO_TEST
 from ilib.data.registry import registry
 from ilib.data.sets import available
-
-
-def noise(*shape: int, seed: int = 0) -> np.ndarray:
-    """Random 8-bit values."""
-    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
-
-
-def put(path: Path, pixels: np.ndarray) -> Path:
-    """Save pixels as a picture, making its folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(path)
-    return path
 
 
 def mat(path: Path, **arrays: np.ndarray) -> None:

@@ -23,8 +23,9 @@ class VGG(nn.Module):
     """VGG_P of eq. 15: pictures in [0, 1] to the features after conv3_3 and its rectifier, before the third pooling.
 
     x (B, 3, H, W) -> (B, 256, H // 4, W // 4).  kind: "vgg16" or "vgg19", trained on ImageNet (up to conv3_3 the layers
-    are of the same sizes in both), or "random", the same layers with fixed random weights, which serve a perceptual
-    loss nearly as well (Liu et al., Generic Perceptual Loss, CVPR 2021) and are always there.  They are never trained.
+    are of the same sizes in both), or "random", the same layers with fixed random weights, which need no file. Their
+    use in a perceptual loss is proposed by Liu et al. (Generic Perceptual Loss, CVPR 2021); chapter 4 compares how the
+    kinds rank distortions.  Weights are never trained.
     FileNotFoundError where the weights are not on this machine, ValueError for another kind or number of channels.
     """
 
