@@ -143,7 +143,7 @@ def main() -> None:
         old = Path(place) / "old"
         subprocess.run(["git", "worktree", "add", "-q", "--detach", str(old), asked.commit], cwd=root, check=True)
         try:
-            names = [name for name, entry in read_registry(root / WEIGHTS).items() if "recipe" in entry]
+            names = [name for name in read_registry(root / WEIGHTS) if name.count("--") == 4]
             before = digests_in(old, [row.job for row in all_rows(root)])
             restamp_weights(root, old, names)
             restamp_rows(root, before)

@@ -21,7 +21,7 @@ from ..data.pictures import joined
 from ..data.terms import terms_of
 from ..gan.registry import Entry
 from ..gan.settings import Settings, settings_from
-from ..gan.sources import Camera, Source
+from ..gan.sources import Source
 from ..gan.train import Recipe, Session, Trained, train
 from ..gan.weights import build_network, save_weights
 from .digests import train_block, training_digests, training_settings
@@ -49,19 +49,19 @@ def plan_training(grid: Grid, job: Job, steps: int = 0) -> Plan:
 
     FileNotFoundError where a set is not found; ValueError for unknown names, settings and parameters.
     """
-    (_, given), profile = train_block(grid, job), grid.profile(job.profile)
+    _, given = train_block(grid, job)
     settings = settings_from({**given.settings, **({"steps": steps} if steps else {})}, job.seed)
     sets = tuple(pictures_of(block) for block in given.data)
     for block, pictures in zip(given.data, sets, strict=True):
         if block.get("n", 0) > len(pictures):
             raise ValueError(f"{block['name']} holds {len(pictures)} pictures here, and the grid asks for {block['n']}")
+    return Plan(job, recipe_of(grid, job), sets, source_of(grid, job, joined(sets)), settings)
+
+
+def source_of(grid: Grid, job: Job, pictures: Pictures) -> Source:
+    """Build where the batches of a training come from: pictures, and the camera of the column."""
+    (spec, given), profile = train_block(grid, job), grid.profile(job.profile)
     camera = camera_of(grid.column(job.column), profile.noise, profile.bits)
-    return Plan(job, recipe_of(grid, job), sets, source_of(grid, job, joined(sets), camera), settings)
-
-
-def source_of(grid: Grid, job: Job, pictures: Pictures, camera: Camera | None) -> Source:
-    """Build where the batches of a training come from."""
-    spec, given = train_block(grid, job)
     try:
         return find_function(spec.source)(pictures, camera, **given.source)
     except TypeError as error:
