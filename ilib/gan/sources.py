@@ -88,11 +88,12 @@ class Photographs:
 
     def identity(self) -> dict[str, Any]:
         """Return the checksums of the pictures and of the camera's kernel, and its other fields but for the seed."""
-        camera = {f.name: getattr(self.camera, f.name) for f in fields(self.camera) if f.name != "seed"}
-        kernels = {"kernel": sha256_of(value.kernel.cpu().numpy().tobytes()) for value in camera.values()
-                   if isinstance(value, LinearOperator)}  # fmt: skip
-        plain = {name: value for name, value in camera.items() if not isinstance(value, LinearOperator)}
-        return {"pictures": self.pictures.sha256} | plain | kernels
+        found: dict[str, Any] = {"pictures": self.pictures.sha256}
+        for name in (f.name for f in fields(self.camera) if f.name != "seed"):
+            value = getattr(self.camera, name)
+            kernel = getattr(value, "kernel", None)
+            found |= {name: value} if kernel is None else {"kernel": sha256_of(kernel.cpu().numpy().tobytes())}
+        return found
 
 
 @lru_cache(maxsize=2)

@@ -25,9 +25,9 @@ Figures = dict[str, dict[str, float]]
 
 @dataclass(frozen=True)
 class TrainProfile:
-    """What a profile's training is given: arguments of network, recipe and source, fields of ilib.gan.settings, pictures.
+    """What a profile's training is given: arguments of network, recipe and source, settings, pictures.
 
-    data: sets as the loaders of ilib.data take them (whole pictures unless told otherwise), or dead_leaves; minutes:
+    settings: fields of ilib.gan.settings; data: sets as the loaders of ilib.data take them (whole pictures unless told otherwise), or dead_leaves; minutes:
     what one column takes.
     """
 
@@ -96,9 +96,9 @@ class ColumnSpec:
     """One condition or data set: the dotted name of what makes it and what that is given, or why it is not run.
 
     One of: kernel, a blur kernel's maker (periodic borders, the profile's noise and bits); camera, the maker of any
-    other camera (ilib.gan.sources.Camera); pairs, a function (**data, **parameters) -> ilib.results.runs.Pairs, recorded
-    measurements with their pictures.  None of them only where nothing is run in this column yet.  data: profile -> what
-    is tested on there, in place of the profile's data.
+    other camera (ilib.gan.sources.Camera); pairs, a function (**data, **parameters) -> ilib.results.runs.Pairs,
+    recorded measurements with their pictures.  None of them only where nothing is run in this column yet.  data:
+    profile -> what is tested on there, in place of the profile's data.
     """
 
     label: str
