@@ -27,8 +27,8 @@ Figures = dict[str, dict[str, float]]
 class TrainProfile:
     """What a profile's training is given: arguments of network, recipe and source, settings, pictures.
 
-    settings: fields of ilib.gan.settings; data: sets as the loaders of ilib.data take them (whole pictures unless told otherwise), or dead_leaves; minutes:
-    what one column takes.
+    settings: fields of ilib.gan.settings; data: sets as the loaders of ilib.data take them (whole pictures unless told
+    otherwise), or dead_leaves; minutes: what one column takes.
     """
 
     settings: dict[str, Any]
