@@ -24,7 +24,8 @@ from ilib.data import load
 from ilib.degrade import Measurement
 from ilib.gan.recipes.mbd_gan import MBDGAN
 from ilib.gan.settings import Settings
-from ilib.gan.train import Session, draw, train
+from ilib.gan.sources import Photographs
+from ilib.gan.train import Session, train
 from ilib.kernels import motion
 from ilib.networks import ResNet
 from ilib.operators import CircularBlur
@@ -49,18 +50,18 @@ def ours(steps: int) -> float:
     recipe, camera = setting()
     pictures, settings = load("embedded/train", size=256), Settings(**{**vars(OURS), "steps": steps})
     begun = time.perf_counter()
-    train(recipe, pictures, camera, settings, Session(progress=False))
+    train(recipe, Photographs(pictures, camera), settings, Session(progress=False))
     return time.perf_counter() - begun
 
 
 def theirs(steps: int) -> float:
     """Train as the published codes do: one sample, the critic's step, the generator's step.  -> seconds."""
     recipe, camera = setting()
-    pictures, networks = load("embedded/train", size=256), recipe.networks()
+    source, networks = Photographs(load("embedded/train", size=256), camera), recipe.networks()
     adam = {name: torch.optim.Adam(net.parameters(), THEIRS.lr, betas=(0.5, 0.999)) for name, net in networks.items()}
     begun = time.perf_counter()
     for t in range(steps):
-        batch = draw(pictures, camera, THEIRS, t)
+        batch = source.draw(THEIRS, t)
         x_hat = networks["generator"](batch.y)
         _step(adam["critic"], networks, "critic", recipe.critic_losses(networks["critic"], batch, x_hat))
         _step(adam["generator"], networks, "generator", recipe.generator_losses(networks["critic"], batch, x_hat))

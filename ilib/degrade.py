@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -79,8 +79,23 @@ class Measurement:
         y = add_noise(self.operator(x), self.noise, self.seed)
         return y if self.bits is None else quantise(y, self.bits)
 
+    def measure(self, x: Tensor, noise: Tensor, seed: int) -> tuple[Tensor, Callable[[Tensor], Tensor], Tensor]:
+        """Measure x with noise (B, 1, 1, 1) in place of the camera's, drawn on the device of x; without its checks,
+        which would wait for the device.  -> y (B, C, H', W'), A, the standard deviation of all that is added."""
+        Ax = self.operator(x)
+        y = Ax + noise * torch.randn(Ax.shape, generator=torch.Generator(x.device).manual_seed(seed), device=x.device)
+        return y if self.bits is None else quantise(y, self.bits), self.operator, (noise**2 + self.rounding**2).sqrt()
+
+    def to(self, device: torch.device) -> "Measurement":
+        """Return the same camera, its kernel on a device."""
+        return replace(self, operator=self.operator.to(torch.empty((), device=device)))
+
+    @property
+    def rounding(self) -> float:
+        """The standard deviation of what rounding adds."""
+        return 0.0 if self.bits is None else quantisation_noise(self.bits)
+
     @property
     def sigma(self) -> float:
         """The standard deviation of all that is added: noise and rounding."""
-        rounding = 0.0 if self.bits is None else quantisation_noise(self.bits)
-        return (self.noise**2 + rounding**2) ** 0.5
+        return (self.noise**2 + self.rounding**2) ** 0.5

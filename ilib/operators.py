@@ -60,6 +60,10 @@ class LinearOperator:
     def adjoint(self, y: Tensor) -> Tensor:
         raise TypeError(f"{type(self).__name__} does not define A.adjoint(y)")
 
+    def __getitem__(self, chosen: slice | Tensor) -> "LinearOperator":
+        """Return the operator of some pictures of a batch: the same one, unless each picture has its own."""
+        return self
+
     def dense(self, height: int, width: int) -> Tensor:
         """Return the matrix that acts on a grey picture in row-major order.  -> (M, H W), for small sizes only."""
         if height * width > 4096:
@@ -92,6 +96,10 @@ class CircularConvolution(LinearOperator):
     def to(self, like: Tensor) -> "CircularConvolution":
         """Return the same operator on the device and in the precision of a tensor."""
         return type(self)(self.kernel.to(like.device, like.dtype))
+
+    def __getitem__(self, chosen: slice | Tensor) -> "CircularConvolution":
+        """Return the operator of some pictures of a batch, where each has its kernel."""
+        return type(self)(self.kernel[chosen]) if self.kernel.ndim == 3 and len(self.kernel) > 1 else self
 
     def otf(self, height: int, width: int) -> Tensor:
         """Return the eigenvalues on the half plane of rfft2.  -> complex (1 or B, 1, H, W // 2 + 1)."""

@@ -8,8 +8,8 @@ from ilib import classical
 from ilib.data import dead_leaves
 from ilib.degrade import Measurement
 from ilib.gan import recipes
+from ilib.gan.batch import Batch
 from ilib.gan.recipes import fcnn, srn
-from ilib.gan.train import Batch
 from ilib.kernels import motion
 from ilib.networks import FCNN, SRN
 from ilib.networks.fcnn import MARGIN, Deconvolution, GradientDenoiser

@@ -12,9 +12,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ilib.data import load
+from ilib.gan.batch import Batch
 from ilib.gan.losses import between, gradient_penalty, mean_of_patches, perceptual_loss
 from ilib.gan.recipes.mbd_gan import MBDGAN
-from ilib.gan.train import Batch, Session, draw, train
+from ilib.gan.sources import Photographs
+from ilib.gan.train import Session, train
 from ilib.networks import VGG, PatchGAN, ResNet
 from ilib.networks.vgg import WIDTHS
 from tests.training_run import TINY, camera
@@ -23,7 +25,7 @@ SMALL = replace(TINY, crop=32, batch=4, steps=20)
 
 
 def batch_of(seed: int = 0) -> Batch:
-    return draw(load("embedded/train", size=48), camera(), replace(SMALL, seed=seed), 0)
+    return Photographs(load("embedded/train", size=48), camera()).draw(replace(SMALL, seed=seed), 0)
 
 
 def recipe(**options: object) -> MBDGAN:
@@ -236,10 +238,11 @@ def test_unknown_choices_are_named(option: str, value: str) -> None:
 
 @pytest.mark.parametrize("bf16", [False, True])
 def test_training_resumes_bitwise_with_critic_and_features(tmp_path: Path, bf16: bool) -> None:
-    pictures, settings = load("embedded/train", size=48), replace(SMALL, bf16=bf16, channels_last=bf16)
+    source = Photographs(load("embedded/train", size=48), camera())
+    settings = replace(SMALL, bf16=bf16, channels_last=bf16)
 
     def go(session: Session) -> dict[str, nn.Module]:
-        return train(recipe(R={"l1": 1, "random": 0.001}), pictures, camera(), settings, session).networks
+        return train(recipe(R={"l1": 1, "random": 0.001}), source, settings, session).networks
 
     whole = go(Session(progress=False))
     for _ in range(2):
@@ -250,8 +253,8 @@ def test_training_resumes_bitwise_with_critic_and_features(tmp_path: Path, bf16:
 
 
 def test_training_lowers_R_and_keeps_the_slope_near_one() -> None:
-    pictures = load("embedded/train", size=64)
-    trained = train(recipe(weight=0.01), pictures, camera(), replace(SMALL, steps=150), Session(progress=False))
+    source = Photographs(load("embedded/train", size=64), camera())
+    trained = train(recipe(weight=0.01), source, replace(SMALL, steps=150), Session(progress=False))
     first, last = (np.mean(trained.history["R"][part]) for part in (slice(0, 30), slice(-30, None)))
     assert last < first
     assert np.mean(trained.history["penalty"][-30:]) < 10 * 0.5

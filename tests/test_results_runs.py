@@ -14,7 +14,7 @@ import torch
 from test_results import TOY, project, up_to_date  # noqa: F401 (a fixture)
 
 from ilib.data import load
-from ilib.degrade import quantisation_noise
+from ilib.degrade import quantisation_noise, quantise
 from ilib.metrics import psnr
 from ilib.results import Job, load_grid, read_row, write_row
 from ilib.results.digests import digests
@@ -38,8 +38,8 @@ def test_measure_is_the_grids_measurement(project: Path) -> None:  # noqa: F811
     trial = measure(load_grid("toy"), "gaussian", "smoke")
     x = load("embedded/test", size=48, n=2).x
     assert torch.equal(trial.x, x)
-    assert torch.equal(trial.y, trial.measurement(x))
-    assert trial.measurement.sigma == quantisation_noise(8)
+    assert torch.equal(trial.y, quantise(trial.A(x)))
+    assert trial.sigma == quantisation_noise(8)
     assert (trial.y * 255 - (trial.y * 255).round()).abs().max() < 1e-4
     assert trial.A.kernel.shape[-2:] == (9, 9)
 
@@ -49,7 +49,7 @@ def test_measure_at_another_noise_and_seed(project: Path) -> None:  # noqa: F811
     noisy, again, other = (measure(grid, "motion", "smoke", noise=0.05, seed=s) for s in (0, 0, 1))
     assert torch.equal(noisy.y, again.y)
     assert not torch.equal(noisy.y, other.y)
-    assert noisy.measurement.sigma == pytest.approx((0.05**2 + quantisation_noise(8) ** 2) ** 0.5)
+    assert noisy.sigma == pytest.approx((0.05**2 + quantisation_noise(8) ** 2) ** 0.5)
     assert float((noisy.y - noisy.A(noisy.x)).std()) == pytest.approx(0.05, rel=0.1)
 
 
@@ -57,7 +57,7 @@ def test_method_is_told_the_noise(project: Path) -> None:  # noqa: F811
     grid = load_grid("toy")
     trial = measure(grid, "gaussian", "smoke", noise=0.02)
     method = method_of(grid, "wiener", trial)
-    assert method.keywords == {"noise": trial.measurement.sigma}
+    assert method.keywords == {"noise": trial.sigma}
     assert method_of(grid, "blurred", trial).keywords == {}
     with pytest.raises(ValueError, match="mbdgan of toy is not run: it is not trained yet"):
         method_of(grid, "mbdgan", trial)
@@ -67,7 +67,7 @@ def test_chunks_do_not_change_the_estimate(project: Path) -> None:  # noqa: F811
     grid = load_grid("toy")
     trial = measure(grid, "motion", "cpu")
     method = method_of(grid, "wiener", trial)
-    x_hat = restore(method, trial)
+    x_hat = restore(method, trial).x_hat
     one_by_one = torch.cat([method(y[None], trial.A) for y in trial.y]).clamp(0, 1)
     assert x_hat.shape == trial.x.shape
     assert (x_hat - one_by_one).abs().max() < 1e-5
@@ -113,7 +113,7 @@ def test_same_run_gives_the_same_row_but_for_the_cost(project: Path) -> None:  #
     for _ in range(2):
         trial = measure(grid, job.column, job.profile, seed=job.seed)
         with Cost() as cost:
-            x_hat = restore(method_of(grid, job.row, trial), trial)
+            x_hat = restore(method_of(grid, job.row, trial), trial).x_hat
         rows.append(row_of(grid, job, trial, scores_of(x_hat, trial.x), cost))
     same = [{k: v for k, v in vars(r).items() if k not in ("seconds", "peak_memory_mb", "date")} for r in rows]
     assert same[0] == same[1]

@@ -16,21 +16,12 @@ from torch import Tensor, nn
 
 from ilib.data import load
 from ilib.degrade import Measurement
+from ilib.gan.batch import Batch
 from ilib.gan.checkpoints import load_checkpoint, save_checkpoint
 from ilib.gan.recipes.cnn import CNN
 from ilib.gan.settings import Settings, settings_from
-from ilib.gan.train import (
-    Batch,
-    Diverged,
-    Session,
-    central_crops,
-    draw,
-    measured,
-    noise_levels,
-    split_held_out,
-    train,
-    without_flat,
-)
+from ilib.gan.sources import Photographs, central_crops, measured, noise_levels, split_held_out, without_flat
+from ilib.gan.train import Diverged, Session, train
 from ilib.kernels import motion
 from ilib.networks import ResNet
 from ilib.operators import CircularBlur
@@ -76,9 +67,9 @@ def test_wrong_settings_are_named(block: dict[str, object], message: str) -> Non
 
 
 def test_batch_is_a_function_of_seed_and_step() -> None:
-    pictures = load("embedded/train", size=32)
+    source = Photographs(load("embedded/train", size=32), camera())
     first, again, next_, other = (
-        draw(pictures, camera(), replace(TINY, seed=s), t) for s, t in ((0, 7), (0, 7), (0, 8), (1, 7)))  # fmt: skip
+        source.draw(replace(TINY, seed=s), t) for s, t in ((0, 7), (0, 7), (0, 8), (1, 7)))  # fmt: skip
     for name in ("x", "y", "u"):
         assert torch.equal(getattr(first, name), getattr(again, name))
         assert not torch.equal(getattr(first, name), getattr(next_, name))
@@ -97,7 +88,7 @@ def test_measured_is_the_cameras_measurement() -> None:
 
 def test_each_crop_has_its_own_noise_level() -> None:
     settings = replace(TINY, batch=200, noises=(0.0, 0.02, 0.05))
-    batch = draw(load("embedded/train", size=32), replace(camera(), bits=None), settings, 0)
+    batch = Photographs(load("embedded/train", size=32), replace(camera(), bits=None)).draw(settings, 0)
     assert {round(float(s), 3) for s in batch.sigma} == set(settings.noises)
     for x, y, sigma in zip(batch.x, batch.y, batch.sigma, strict=True):
         added = (y - camera().operator(x[None])[0]).std()
@@ -148,7 +139,7 @@ def test_same_seed_same_weights() -> None:
 def test_stopped_and_resumed_is_bitwise_the_same(tmp_path: Path, bf16: bool) -> None:
     settings = replace(TINY, bf16=bf16, channels_last=bf16)
     whole, path = run(settings), tmp_path / "run.pt"
-    parts = [train(CNN(partial(ResNet, 4, 1)), load("embedded/train", size=32), camera(), settings,
+    parts = [train(CNN(partial(ResNet, 4, 1)), Photographs(load("embedded/train", size=32), camera()), settings,
                    Session(path, limit=0, progress=False)) for _ in range(4)]  # fmt: skip
     assert [part.step for part in parts] == [10, 20, 30, 40]
     assert [part.finished for part in parts] == [False, False, False, True]
@@ -218,11 +209,11 @@ class Game:
 
 
 def test_two_networks_take_turns(tmp_path: Path) -> None:
-    pictures = load("embedded/train", size=32)
-    whole = train(Game(), pictures, camera(), TINY, Session(progress=False))
+    source = Photographs(load("embedded/train", size=32), camera())
+    whole = train(Game(), source, TINY, Session(progress=False))
     assert set(whole.history) == {"gap", "l1", "adversarial", "psnr"}
     for _ in range(4):
-        resumed = train(Game(), pictures, camera(), TINY, Session(tmp_path / "run.pt", limit=0, progress=False))
+        resumed = train(Game(), source, TINY, Session(tmp_path / "run.pt", limit=0, progress=False))
     for name, net in whole.networks.items():
         for a, b in zip(net.parameters(), resumed.networks[name].parameters(), strict=True):
             assert torch.equal(a, b)
@@ -261,7 +252,7 @@ def test_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
     other = Measurement(CircularBlur(motion(9, length=7, seed=4).float()), noise=0.01)
     for recipe, sees, name in ((partial(ResNet, 4, 1), other, "kernel"), (partial(ResNet, 4, 2), camera(), "sizes")):
         with pytest.raises(ValueError, match=rf"another run \({name} differ\)"):
-            train(CNN(recipe), pictures, sees, SHORT, session)
+            train(CNN(recipe), Photographs(pictures, sees), SHORT, session)
     assert run(replace(SHORT, evaluate_every=5), tmp_path / "run.pt").finished
 
 
@@ -288,7 +279,7 @@ def test_small_picture_is_named_even_if_it_is_held_out() -> None:
     pictures = load("embedded/train", size=32)
     small = replace(pictures, pixels=[*pictures.pixels[:2], pictures.pixels[2][:, :12], *pictures.pixels[3:]])
     with pytest.raises(ValueError, match="do not fit into 1 picture.*tissue"):
-        train(CNN(partial(ResNet, 4, 1)), small, camera(), SHORT, Session(progress=False))
+        train(CNN(partial(ResNet, 4, 1)), Photographs(small, camera()), SHORT, Session(progress=False))
 
 
 def test_camera_without_noise_or_bits() -> None:

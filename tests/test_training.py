@@ -416,7 +416,7 @@ def papermill_train(folder: Path, **parameters: object) -> subprocess.CompletedP
 def test_weights_of_a_trial_are_not_kept(trainable: Path) -> None:
     grid, place = load_grid("toy"), trainable / weights_path(JOB)
     plan = plan_training(grid, JOB, steps=5)
-    trial = train(plan.recipe, plan.pictures, plan.camera, plan.settings, Session(progress=False))
+    trial = train(plan.recipe, plan.source, plan.settings, Session(progress=False))
     with pytest.raises(ValueError, match="stopped at step 5: only a training that is done as the grid says"):
         keep_weights(grid, plan, trial, place)
     with pytest.raises(ValueError, match="belong in toy--cnn--motion--smoke--s0.safetensors, not in other"):

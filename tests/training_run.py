@@ -12,6 +12,7 @@ from ilib.data import load
 from ilib.degrade import Measurement
 from ilib.gan.recipes.cnn import CNN
 from ilib.gan.settings import Settings
+from ilib.gan.sources import Photographs
 from ilib.gan.train import Session, Trained, train
 from ilib.kernels import motion
 from ilib.networks import ResNet
@@ -33,9 +34,9 @@ def camera() -> Measurement:
 
 
 def run(settings: Settings, checkpoint: Path | None = None, recipe: type = CNN) -> Trained:
-    pictures = load("embedded/train", size=32)
+    source = Photographs(load("embedded/train", size=32), camera())
     session = Session(checkpoint, progress=False)
-    return train(recipe(partial(ResNet, 4, 1)), pictures, camera(), settings, session)
+    return train(recipe(partial(ResNet, 4, 1)), source, settings, session)
 
 
 def weights_of(trained: Trained) -> torch.Tensor:

@@ -1,7 +1,8 @@
 """The training loop: measured crops in, trained networks and their history out; it may be killed at any moment.
 
     recipe = CNN(lambda: ResNet(width=16, blocks=3))
-    trained = train(recipe, pictures, Measurement(CircularBlur(kernel)), Settings(steps=300))
+    source = Photographs(pictures, Measurement(CircularBlur(kernel)))
+    trained = train(recipe, source, Settings(steps=300))
     x_hat = trained.networks["generator"](y)
 
 One process or several (`accelerate launch`), the same batches: every process draws the whole batch and keeps its part.
@@ -10,26 +11,22 @@ One process or several (`accelerate launch`), the same batches: every process dr
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
-from ..data.pictures import Pictures, crops, to_float
-from ..degrade import Measurement, quantise
-from ..files import sha256_of
 from ..metrics import psnr
-from ..operators import CircularBlur
+from .batch import Batch
 from .checkpoints import load_checkpoint, save_checkpoint
 from .progress import Progress
 from .settings import Settings
+from .sources import Source
 
-FLAT = 1 / 255  # standard deviation of a crop that is called flat: one grey level
 LOOK = 10  # steps between two looks at the losses: a look waits for the device
 CHUNK = 16  # held-out pictures restored at once
 FREE = ("checkpoint_every", "evaluate_every", "compile")  # settings that do not change the weights
@@ -38,28 +35,6 @@ History = dict[str, list[Any]]  # term -> one figure a step; "psnr" -> pairs (st
 
 class Diverged(RuntimeError):
     """A loss or a weight is NaN or infinite; the last good checkpoint is kept."""
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Sharp crops x and what the camera saw of them, y = A x + noise, each (B, C, H, W).
-
-    sigma (B, 1, 1, 1): standard deviation of all that was added to A x, rounding included; u (B, 1, 1, 1): a random
-    number in [0, 1) for each crop, for recipes that draw (points between two pictures).  memo: what the turn of one
-    network leaves for the next.
-    """
-
-    x: Tensor
-    y: Tensor
-    A: CircularBlur
-    sigma: Tensor
-    u: Tensor
-    memo: dict[str, Tensor] = field(default_factory=dict)
-
-    def split(self, size: int) -> list["Batch"]:
-        """Cut into parts of a size."""
-        cuts = zip(*(part.split(size) for part in (self.x, self.y, self.sigma, self.u)), strict=True)
-        return [Batch(x, y, self.A, sigma, u) for x, y, sigma, u in cuts]
 
 
 class Recipe(Protocol):
@@ -106,14 +81,13 @@ class Trained:
     main: bool = True
 
 
-def train(recipe: Recipe, pictures: Pictures, camera: Measurement, settings: Settings,
-          session: Session | None = None) -> Trained:  # fmt: skip
-    """Train the networks of a recipe on crops of pictures that a camera measures; resume where a checkpoint lies.
+def train(recipe: Recipe, source: Source, settings: Settings, session: Session | None = None) -> Trained:
+    """Train the networks of a recipe on the batches of a source; resume where a checkpoint lies.
 
     Diverged for a loss that is not finite; ValueError for crops that do not fit the pictures or the kernel, for a
     batch that does not split evenly, and for a checkpoint of another run.
     """
-    run = _Run(recipe, pictures, camera, settings, session or Session())
+    run = _Run(recipe, source, settings, session or Session())
     with Progress(settings.steps, run.t, run.session.progress and run.is_main) as bar:
         run.evaluate()
         while run.t < settings.steps and not run.stopped:
@@ -124,69 +98,6 @@ def train(recipe: Recipe, pictures: Pictures, camera: Measurement, settings: Set
                 bar.show(run.t, **run.latest())
                 run.keep()
     return run.result()
-
-
-def split_held_out(pictures: Pictures, n: int) -> tuple[Pictures, Pictures]:
-    """Keep n pictures out of training, evenly spaced over the set.  -> (to train on, held out)."""
-    if n >= len(pictures):
-        raise ValueError(f"{n} pictures are to be held out of {len(pictures)}; give more of them or a smaller held_out")
-    out = {int((i + 0.5) * len(pictures) / n) for i in range(n)}
-    both = [[i for i in range(len(pictures)) if (i in out) is held] for held in (False, True)]
-    first, second = ([pictures.pixels[i] for i in chosen] for chosen in both)
-    names = [tuple(pictures.names[i] for i in chosen) for chosen in both]
-    return replace(pictures, pixels=first, names=names[0], labels=()), replace(
-        pictures, pixels=second, names=names[1], labels=())  # fmt: skip
-
-
-def central_crops(pictures: Pictures, size: int) -> Tensor:
-    """Cut the middle out of every picture.  -> float32 (N, 3, size, size)."""
-    corners = [((p.shape[-2] - size) // 2, (p.shape[-1] - size) // 2) for p in pictures.pixels]
-    cut = [p[:, i : i + size, j : j + size] for p, (i, j) in zip(pictures.pixels, corners, strict=True)]
-    return to_float(torch.stack(cut))
-
-
-def measured(x: Tensor, camera: Measurement, noise: Tensor, seed: int) -> Batch:
-    """Measure crops as the camera does, with noise (B, 1, 1, 1) in place of its own, drawn on the device of x; without
-    the camera's checks, which would wait for the device."""
-    w = torch.randn(x.shape, generator=torch.Generator(x.device).manual_seed(seed), device=x.device)
-    y = camera.operator(x) + noise * w
-    rounding = replace(camera, noise=0.0).sigma
-    u = _sent(torch.rand(len(x), 1, 1, 1, generator=torch.Generator().manual_seed(seed + 1)), x.device)
-    return Batch(x, y if camera.bits is None else quantise(y, camera.bits), camera.operator,
-                 (noise**2 + rounding**2).sqrt(), u)  # fmt: skip
-
-
-def without_flat(batch: Batch) -> Batch:
-    """Put other crops of the batch in the place of those that are flat to the camera, as far as there are others.
-
-    The instance norms of a flat picture multiply the gradient by 1 / sqrt(eps), layer after layer, until it overflows.
-    """
-    place = torch.arange(len(batch.y), device=batch.y.device)
-    flat = batch.y.flatten(1).std(1) < FLAT
-    others = flat.to(torch.uint8).argsort(stable=True)[place % (~flat).sum().clamp(min=1)]
-    chosen = torch.where(flat, others, place)
-    return replace(batch, **{name: getattr(batch, name)[chosen] for name in ("x", "y", "sigma", "u")})
-
-
-def noise_levels(camera: Measurement, settings: Settings, order: Tensor) -> Tensor:
-    """Choose among the settings' noise levels, the camera's where they give none.  order (B,) -> (B, 1, 1, 1)."""
-    levels = torch.tensor(settings.noises or (camera.noise,))
-    return levels[order % len(levels)].reshape(-1, 1, 1, 1)
-
-
-def _sent(x: Tensor, device: torch.device) -> Tensor:
-    """Send to a device without waiting for what it is busy with."""
-    return x.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else x.to(device)
-
-
-def draw(pictures: Pictures, camera: Measurement, settings: Settings, t: int) -> Batch:
-    """Draw batch t, a function of (seed, t) alone, on the device of the camera's kernel."""
-    seeds = [int(s) for s in np.random.SeedSequence([settings.seed, t]).generate_state(3)]
-    x = _sent(crops(pictures, settings.crop, settings.batch, seeds[0]), camera.operator.device)
-    order = torch.randint(2**31, (settings.batch,), generator=torch.Generator().manual_seed(seeds[2]))
-    batch = without_flat(measured(x, camera, _sent(noise_levels(camera, settings, order), x.device), seeds[1]))
-    layout = torch.channels_last if settings.channels_last else torch.contiguous_format
-    return replace(batch, x=batch.x.contiguous(memory_format=layout), y=batch.y.contiguous(memory_format=layout))
 
 
 def _accelerator(settings: Settings) -> Accelerator:
@@ -202,21 +113,15 @@ def _accelerator(settings: Settings) -> Accelerator:
 class _Run:
     """The state of a run: networks, optimisers, step, history."""
 
-    def __init__(self, recipe: Recipe, pictures: Pictures, camera: Measurement, settings: Settings,
-                 session: Session) -> None:  # fmt: skip
+    def __init__(self, recipe: Recipe, source: Source, settings: Settings, session: Session) -> None:
         self.recipe, self.settings, self.session = recipe, settings, session
         self.accelerator = _accelerator(settings)
         self._check_parts()
-        operator = camera.operator.to(torch.empty((), device=self.accelerator.device))
-        self.camera = replace(camera, operator=operator)
-        self.pictures, held_out = split_held_out(pictures, settings.held_out)
-        self.identity = {k: v for k, v in asdict(settings).items() if k not in FREE} | {
-            "pictures": pictures.sha256, "noise": camera.noise, "bits": camera.bits,
-            "kernel": sha256_of(camera.operator.kernel.cpu().numpy().tobytes())} | session.identity  # fmt: skip
-        draw(pictures, self.camera, settings, 0)  # raises where the crops do not fit, before anything is built
-        x = central_crops(held_out, settings.crop).to(self.accelerator.device)
-        noise = noise_levels(camera, settings, torch.arange(len(x))).to(x.device)  # one level after the other
-        self.held_out = measured(x, self.camera, noise, settings.seed)
+        self.source = source.to(self.accelerator.device)
+        self.identity = {k: v for k, v in asdict(settings).items() if k not in FREE}
+        self.identity |= source.identity() | session.identity
+        self.held_out = self.source.held_out(settings)
+        self.source.draw(settings, 0)  # raises where the crops do not fit, before anything is built
         self._build()
 
     def _check_parts(self) -> None:
@@ -268,7 +173,7 @@ class _Run:
         """Draw the batch of this step and give each network its turn."""
         processes, rank = self.accelerator.num_processes, self.accelerator.process_index
         share = self.settings.batch // (processes * self.settings.accumulate)
-        parts = draw(self.pictures, self.camera, self.settings, self.t).split(share)
+        parts = self.source.draw(self.settings, self.t).split(share)
         terms: dict[str, Tensor] = {}
         for turn in self.networks:
             terms |= self._turn(turn, parts[rank::processes])
@@ -317,7 +222,7 @@ class _Run:
         """Take the PSNR on the held-out crops where it is due."""
         due = self.t % self.settings.evaluate_every == 0 or self.t == self.settings.steps
         known = self.history["psnr"] and self.history["psnr"][-1][0] == self.t
-        if due and not known and self.is_main:
+        if due and not known and self.is_main and self.held_out is not None:
             net = self.networks["generator"]
             parts = self.held_out.split(CHUNK)
             x_hat = torch.cat([net(part.y, part.A, part.sigma).float().clamp(0, 1) for part in parts])

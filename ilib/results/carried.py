@@ -60,7 +60,7 @@ def needs_of(entry: Entry, root: Path, folder: Path) -> dict[Path, Callable[[Pat
         blocks = [block for block in train_block(grid, entry.job)[1].data if block["name"] != MADE]
         needed = dict(_pictures({"how": None, **block}, folder) for block in blocks)
         return needed | _features(" ".join(training_code(grid, entry.job).values()), folder)
-    needed = dict([_pictures(grid.profile(entry.job.profile).data, folder)])
+    needed = dict([_pictures(grid.data(entry.job.column, entry.job.profile), folder)])
     for weights in _weights_of(entry, root):
         needed[folder / weights.name] = lambda path, weights=weights: write_bytes(path, weights.read_bytes())
     return needed

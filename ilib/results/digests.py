@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ..gan.registry import WEIGHTS, read_registry
-from .grids import Grid, SameAs, TrainProfile, TrainSpec
+from .grids import METRICS, PHOTOGRAPHS, ColumnSpec, Grid, SameAs, TrainProfile, TrainSpec
 from .project import EVALUATE
 from .rows import Job
 
@@ -32,7 +32,8 @@ OUTSIDE = ("ilib.data", "ilib.errors", *BOOKS)
 # Training cuts crops, which the checksum of the pictures does not cover; the rest of ilib.data is left out.
 OUTSIDE_TRAINING = (*(f"ilib.data.{name}" for name in ("embedded", "folders", "leaves", "sets", "terms")),
                     "ilib.errors", *BOOKS)
-TRAINING = ("ilib.gan.train.train", "ilib.results.training.pictures_of", "ilib.results.training.recipe_of")
+TRAINING = ("ilib.gan.train.train", "ilib.results.training.pictures_of", "ilib.results.training.recipe_of",
+            "ilib.results.training.source_of")
 REPORT_TAG = "report"  # cells of evaluate.ipynb that only show something
 TRAINED_TAG = "trained"  # cells of evaluate.ipynb that matter to rows with trained weights alone
 LENGTH = 16  # hexadecimal digits: enough to tell versions apart
@@ -43,13 +44,20 @@ def settings_of(grid: Grid, job: Job) -> dict[str, Any]:
     row, column, profile = grid.row(job.row), grid.column(job.column), grid.profile(job.profile)
     settings = {
         "method": [row.method, {k: v for k, v in row.parameters.items() if not (row.train and k == "weights")}],
-        "kernel": [column.kernel, column.parameters],
-        "data": profile.data,
+        **_condition(column),
+        "data": grid.data(job.column, job.profile),
         "noise": profile.noise,
         "bits": profile.bits,
         "seed": job.seed,
     }
-    return settings | ({"train": training_settings(grid, job)} if row.train else {})
+    scored = {} if grid.metrics == METRICS else {"metrics": list(grid.metrics)}
+    return settings | scored | ({"train": training_settings(grid, job)} if row.train else {})
+
+
+def _condition(column: ColumnSpec) -> dict[str, Any]:
+    """Name what makes a column's condition, and what that is given."""
+    kind, name = column.made_by or ("kernel", None)
+    return {kind: [name, column.parameters]}
 
 
 def train_block(grid: Grid, job: Job) -> tuple[TrainSpec, TrainProfile]:
@@ -75,7 +83,8 @@ def training_settings(grid: Grid, job: Job) -> dict[str, Any]:
         "recipe": [spec.recipe, given.recipe],
         "settings": settings,
         "data": list(given.data),
-        "kernel": [column.kernel, column.parameters],
+        **({} if spec.source == PHOTOGRAPHS else {"source": [spec.source, given.source]}),
+        **_condition(column),
         "noise": profile.noise,
         "bits": profile.bits,
         "seed": job.seed,
@@ -86,7 +95,7 @@ def code_of(grid: Grid, job: Job, root: Path) -> dict[str, str]:
     """Return the definitions and the notebook cells that one run reaches: name -> text without comments."""
     row, path = grid.row(job.row), root / EVALUATE
     network = [train_block(*grid.trained_by(job))[0].network] if row.train else []
-    starts = (*RUN, str(row.method), str(grid.column(job.column).kernel), *network)
+    starts = (*RUN, str(row.method), _maker(grid.column(job.column)), *network)
     return _sorted_code(starts) | {EVALUATE: _notebook_code(path, path.stat().st_mtime_ns, row.train is not None)}
 
 
@@ -94,8 +103,12 @@ def training_code(grid: Grid, job: Job) -> dict[str, str]:
     """Return the definitions that the training of a run's weights reaches: name -> text without comments."""
     grid, job = grid.trained_by(job)
     spec, _ = train_block(grid, job)
-    starts = (*TRAINING, spec.network, spec.recipe, str(grid.column(job.column).kernel))
+    starts = (*TRAINING, spec.network, spec.recipe, spec.source, _maker(grid.column(job.column)))
     return _sorted_code(starts, OUTSIDE_TRAINING)
+
+
+def _maker(column: ColumnSpec) -> str:
+    return column.made_by[1] if column.made_by else ""
 
 
 @cache

@@ -16,16 +16,19 @@ from .profiles import NAMES, check_profile
 from .project import GRIDS, project_folder
 from .rows import Job, check_identifier
 
+MAKERS = ("kernel", "camera", "pairs")
+METRICS = ("psnr", "ssim")
+PHOTOGRAPHS = "ilib.gan.sources.Photographs"
 AVERAGE = "average"  # what the mean over the columns is called where the grid gives it no other name
 Figures = dict[str, dict[str, float]]
 
 
 @dataclass(frozen=True)
 class TrainProfile:
-    """What a profile's training is given: arguments of network and recipe, fields of ilib.gan.settings, pictures.
+    """What a profile's training is given: arguments of network, recipe and source, settings, pictures.
 
-    data: sets as the loaders of ilib.data take them (whole pictures unless told otherwise), or dead_leaves; minutes:
-    what one column takes.
+    settings: fields of ilib.gan.settings; data: sets as the loaders of ilib.data take them (whole pictures unless told
+    otherwise), or dead_leaves; minutes: what one column takes.
     """
 
     settings: dict[str, Any]
@@ -33,15 +36,21 @@ class TrainProfile:
     minutes: float
     network: dict[str, Any] = field(default_factory=dict)
     recipe: dict[str, Any] = field(default_factory=dict)
+    source: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class TrainSpec:
-    """How the weights of a row are made: dotted names of a network and a recipe, and what each profile gives them."""
+    """How the weights of a row are made: dotted names of a network and a recipe, and what each profile gives them.
+
+    source: where batches come from, a callable (pictures, camera, **given) -> ilib.gan.sources.Source; camera is the
+    column's, None where it holds recorded pairs.
+    """
 
     network: str
     recipe: str
     profiles: dict[str, TrainProfile]
+    source: str = PHOTOGRAPHS
 
 
 @dataclass(frozen=True)
@@ -84,15 +93,27 @@ class RowSpec:
 
 @dataclass(frozen=True)
 class ColumnSpec:
-    """One condition or data set: the dotted name of a blur kernel's maker and what it is given, or why it is not run.
+    """One condition or data set: the dotted name of what makes it and what that is given, or why it is not run.
 
-    kernel: None only where nothing is run in this column yet.
+    One of: kernel, a blur kernel's maker (periodic borders, the profile's noise and bits); camera, the maker of any
+    other camera (ilib.gan.sources.Camera); pairs, a function (**data, **parameters) -> ilib.results.runs.Pairs,
+    recorded measurements with their pictures.  None of them only where nothing is run in this column yet.  data:
+    profile -> what is tested on there, in place of the profile's data.
     """
 
     label: str
     kernel: str | None = None
+    camera: str | None = None
+    pairs: str | None = None
+    data: dict[str, dict[str, Any]] = field(default_factory=dict)
     parameters: dict[str, Any] = field(default_factory=dict)
     not_run: str | None = None
+
+    @property
+    def made_by(self) -> tuple[str, str] | None:
+        """What makes the condition: ("kernel", "camera" or "pairs", dotted name)."""
+        found = [(kind, name) for kind in MAKERS if (name := getattr(self, kind))]
+        return found[0] if found else None
 
 
 @dataclass(frozen=True)
@@ -115,8 +136,8 @@ class Grid:
     """One table of a paper: its figures, its rows and columns, what a run is given, and how we differ.
 
     profiles: empty where no row can be run yet; average: what the paper calls the mean over the columns;
-    decimals: metric -> with how many the paper prints it, where that is not 2 for PSNR and 3 for SSIM; others: the
-    tables whose weights rows here use.
+    decimals: metric -> with how many the paper prints it, where that is not 2 for PSNR and 3 for SSIM; metrics: what
+    each picture is scored by; others: the tables whose weights rows here use.
     """
 
     table: str
@@ -129,6 +150,7 @@ class Grid:
     differences: dict[str, tuple[str, str]]
     average: str = AVERAGE
     decimals: dict[str, int] = field(default_factory=dict)
+    metrics: tuple[str, ...] = METRICS
     others: dict[str, "Grid"] = field(default_factory=dict)
 
     def row(self, name: str) -> RowSpec:
@@ -152,7 +174,11 @@ class Grid:
 
     def conditions(self) -> list[str]:
         """List the columns that can be run."""
-        return [name for name, column in self.columns.items() if column.kernel and column.not_run is None]
+        return [name for name, column in self.columns.items() if column.made_by and column.not_run is None]
+
+    def data(self, column: str, profile: str) -> dict[str, Any]:
+        """Return what a column is tested on at a profile: its own data, or the profile's."""
+        return self.column(column).data.get(profile, self.profile(profile).data)
 
     def seeds(self, row: str, profile: str) -> tuple[int, ...]:
         """Return the seeds of a row at a profile: its own, or the profile's."""
@@ -285,7 +311,7 @@ def _content(path: Path, changed: int) -> Any:
 def parse_grid(table: str, content: Any) -> Grid:
     """Build a grid from the content of its YAML.  ValueError and TypeError name the place and what is allowed."""
     check_identifier(table, "the table's id")
-    optional = ("profiles", "differences", "average", "decimals")
+    optional = ("profiles", "differences", "average", "decimals", "metrics")
     _check_keys("the grid", content, ("title", "paper", "number", "rows", "columns"), optional)
     columns, average = _each(content["columns"], "columns", _column), content.get("average", AVERAGE)
     check_identifier(average, "average")
@@ -298,7 +324,8 @@ def parse_grid(table: str, content: Any) -> Grid:
     differences = _each(content.get("differences", {}), "differences", _difference, names=False)
     texts = {name: _text(f"the grid: {name}", content[name]) for name in ("title", "paper", "number")}
     blocks = {"rows": rows, "columns": columns, "profiles": profiles, "differences": differences}
-    return Grid(table, **texts, **blocks, average=average, decimals=_decimals(content.get("decimals", {})))
+    return Grid(table, **texts, **blocks, average=average, decimals=_decimals(content.get("decimals", {})),
+                metrics=_metrics(content.get("metrics", list(METRICS))))
 
 
 def _check_runnable(rows: dict[str, RowSpec], columns: dict[str, ColumnSpec], profiles: Iterable[str]) -> None:
@@ -311,9 +338,10 @@ def _check_runnable(rows: dict[str, RowSpec], columns: dict[str, ColumnSpec], pr
     if to_run and not profiles:
         raise ValueError(f"the grid has no profiles; it needs them to run {to_run[0]}")
     for name, column in columns.items():
-        if to_run and not column.kernel and column.not_run is None:
-            raise ValueError(f"columns: {name} has no kernel; it needs one to run {to_run[0]}, or not_run (the reason "
-                             "why nothing is run there)")
+        _check_names(f"columns: {name}: data", column.data, profiles)
+        if to_run and not column.made_by and column.not_run is None:
+            raise ValueError(f"columns: {name} has no kernel, camera or pairs; it needs one to run {to_run[0]}, or "
+                             "not_run (the reason why nothing is run there)")
 
 
 def _check_trained(where: str, train: TrainSpec | SameAs | None, profiles: list[str]) -> None:
@@ -367,15 +395,16 @@ def _train(where: str, block: Any, row: str) -> TrainSpec | SameAs:
     if isinstance(block, dict) and "same_as" in block:
         _check_keys(where, block, ("same_as",), ("row",))
         return SameAs(_text(f"{where}: same_as", block["same_as"]), _text(f"{where}: row", block.get("row", row)))
-    _check_keys(where, block, ("network", "recipe", "profiles"), ())
-    _dotted(f"{where}: network", block["network"]), _dotted(f"{where}: recipe", block["recipe"])
+    _check_keys(where, block, ("network", "recipe", "profiles"), ("source",))
+    for name in ("network", "recipe", *(("source",) if "source" in block else ())):
+        _dotted(f"{where}: {name}", block[name])
     return TrainSpec(**{**block, "profiles": _each(block["profiles"], f"{where}: profiles", _train_profile)})
 
 
 def _train_profile(where: str, block: Any) -> TrainProfile:
-    _check_keys(where, block, ("settings", "data", "minutes"), ("network", "recipe"))
+    _check_keys(where, block, ("settings", "data", "minutes"), ("network", "recipe", "source"))
     _numbers(where, {"minutes": block["minutes"]})
-    for name in ("network", "recipe", "settings"):
+    for name in ("network", "recipe", "source", "settings"):
         _mapping(f"{where}: {name}", block.get(name, {}))
     try:
         settings_from(block["settings"])
@@ -389,22 +418,31 @@ def _train_profile(where: str, block: Any) -> TrainProfile:
 
 
 def _column(where: str, block: Any) -> ColumnSpec:
-    _check_keys(where, block, ("label",), ("kernel", "parameters", "not_run"))
+    _check_keys(where, block, ("label",), (*MAKERS, "parameters", "not_run", "data"))
     _text(f"{where}: label", block["label"]), _text(f"{where}: not_run", block.get("not_run", "-"))
-    if "kernel" in block:
-        _dotted(f"{where}: kernel", block["kernel"])
+    makers = [kind for kind in MAKERS if kind in block]
+    if len(makers) > 1:
+        raise ValueError(f"{where} has {' and '.join(makers)}; give one of {', '.join(MAKERS)}")
+    for kind in makers:
+        _dotted(f"{where}: {kind}", block[kind])
     _mapping(f"{where}: parameters", block.get("parameters", {}))
+    _each(block.get("data", {}), f"{where}: data", _tested, names=False)
     return ColumnSpec(**block)
 
 
 def _profile(where: str, block: Any) -> ProfileSpec:
     _check_keys(where, block, ("data",), ("noise", "bits", "seeds", "chunk"))
-    _check_keys(f"{where}: data", block["data"], ("name",), ("size", "how", "n"))
+    _tested(f"{where}: data", block["data"])
     _numbers(where, {key: block[key] for key in ("noise", "chunk") if key in block})
     bits = block.get("bits", 8)
     if bits is not None and not _is_count(bits, 1):
         raise ValueError(f"{where}: bits is {bits!r}; pass a whole number of bits, or null for real numbers")
     return ProfileSpec(**{**block, "seeds": _seeds(f"{where}: seeds", block.get("seeds", [0]))})
+
+
+def _tested(where: str, block: Any) -> dict[str, Any]:
+    _check_keys(where, block, ("name",), ("size", "how", "n"))
+    return block
 
 
 def _difference(where: str, block: Any) -> tuple[str, str]:
@@ -417,6 +455,12 @@ def _decimals(block: Any) -> dict[str, int]:
         if not _is_count(decimals, 0):
             raise TypeError(f"decimals: {metric} is {decimals!r}; it must be a whole number, 0 or more")
     return block
+
+
+def _metrics(names: Any) -> tuple[str, ...]:
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+        raise TypeError(f"metrics is {names!r}; it must be a list of names, as {list(METRICS)}")
+    return tuple(names)
 
 
 def _each(blocks: Any, where: str, parse: Callable[[str, Any], Any], names: bool = True) -> dict[str, Any]:

@@ -52,10 +52,13 @@ def why_wanted(grid: Grid, job: Job, root: Path) -> str | None:
 def data_changed(row: Row) -> bool:
     """Load the pictures that a row names and compare their sha256; False where they are not on this machine."""
     from ..data import load  # loads PyTorch
+    from .runs import pairs_of
 
     words = {key: value for key, value in row.data.items() if key != "sha256"}
+    recorded = row.degradation.get("pairs")
     try:
-        return load(**words).sha256 != row.data["sha256"]
+        now = pairs_of(recorded, words, row.degradation["parameters"]).pictures if recorded else load(**words)
+        return now.sha256 != row.data["sha256"]
     except FileNotFoundError:
         return False
 

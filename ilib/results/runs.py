@@ -2,8 +2,8 @@
 
     grid = load_grid("mbdgan_1")
     trial = measure(grid, "gaussian", "smoke")
-    x_hat = restore(method_of(grid, "wiener", trial), trial)
-    scores_of(x_hat, trial.x)
+    estimate = restore(method_of(grid, "wiener", trial), trial)
+    scores_of(estimate.x_hat, trial.x)
 """
 
 import importlib
@@ -12,12 +12,12 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -26,50 +26,103 @@ import ilib
 
 from ..data import Pictures, load
 from ..degrade import Measurement
-from ..metrics import psnr, ssim
-from ..operators import CircularBlur
+from ..metrics import affine_psnr, psnr, shift_psnr, ssim
+from ..operators import CircularBlur, LinearOperator
 from .digests import digests
-from .grids import Grid
+from .grids import METRICS as PLAIN
+from .grids import ColumnSpec, Grid
 from .project import COMMIT, project_folder
 from .rows import Job, Row, mean_and_sd
 from .trained import weights_of
 
-Method = Callable[[Tensor, CircularBlur], Tensor]
-METRICS = {"psnr": psnr, "ssim": ssim}
+Method = Callable[[Tensor, LinearOperator | None], Tensor | tuple[Tensor, Tensor]]
+METRICS = {"psnr": psnr, "ssim": ssim, "affine_psnr": affine_psnr, "shift_psnr": shift_psnr}
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pictures and recorded measurements of them: y (N, C, H, W), A where it is known, the noise in y."""
+
+    pictures: Pictures
+    y: Tensor
+    A: LinearOperator | None = None
+    sigma: float = 0.0
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A set of pictures and what the camera saw of them: y = measurement(x), for a known operator A.
+    """A set of pictures and what a camera saw of them, y, for an operator A, known to methods that are not blind.
 
-    x and y are (N, C, H, W) on one device; chunk is the number of pictures that a method gets at once.
+    x and y are (N, C, H, W) on one device; sigma: standard deviation of all that was added to A x; chunk: the number
+    of pictures that a method gets at once; degradation: what the row keeps of it.
     """
 
     pictures: Pictures
     x: Tensor
     y: Tensor
-    A: CircularBlur
-    measurement: Measurement
+    A: LinearOperator | None
+    sigma: float
     chunk: int
+    degradation: dict[str, Any]
+
+
+class Estimate(NamedTuple):
+    """What a method makes of y: x_hat (N, C, H, W), and the kernels (N, h, w) where it estimates them."""
+
+    x_hat: Tensor
+    kernel: Tensor | None = None
 
 
 def measure(
     grid: Grid, column: str, profile: str, *, noise: float | None = None, seed: int = 0, device: str | None = None
 ) -> Trial:
-    """Load the pictures of a grid's profile and blur them as a column asks.  -> Trial.
+    """Load the pictures of a grid's profile and degrade them as a column asks.  -> Trial.
 
     noise: standard deviation in picture units in place of the profile's; device: the best one where it is not given.
     FileNotFoundError where the data set is not found; ValueError for unknown names.
     """
-    spec, condition = grid.profile(profile), grid.column(column)
-    pictures = load(**spec.data)
+    spec, condition, data = grid.profile(profile), grid.column(column), grid.data(column, profile)
+    kind, name = condition.made_by or ("kernel", "")
+    degradation = {kind: name, "parameters": condition.parameters}
+    place = torch.device(device or best_device())
+    if kind == "pairs":
+        pairs = pairs_of(name, data, condition.parameters)
+        x, y = stacked(pairs.pictures, data).to(place), pairs.y.to(place)
+        A = pairs.A if pairs.A is None else pairs.A.to(x)
+        return Trial(pairs.pictures, x, y, A, pairs.sigma, spec.chunk, degradation | {"noise": pairs.sigma})
+    pictures = load(**data)
+    x = stacked(pictures, data).to(place)
+    camera = camera_of(condition, spec.noise if noise is None else noise, spec.bits, seed).to(place)
+    if isinstance(camera, Measurement):
+        said = {"border": "circular", "noise": camera.noise, "bits": camera.bits, "seed": seed}
+        return Trial(pictures, x, camera(x), camera.operator, camera.sigma, spec.chunk, degradation | said)
+    y, A, sigma = camera.measure(x, torch.full((len(x), 1, 1, 1), camera.noise).to(x), seed)
+    return Trial(pictures, x, y, A, float(sigma.mean()), spec.chunk,
+                 degradation | {"noise": camera.noise, "seed": seed})  # fmt: skip
+
+
+def pairs_of(name: str, data: dict[str, Any], parameters: dict[str, Any]) -> Pairs:
+    """Load recorded measurements and their pictures."""
+    return call_by_name(name, {**data, **parameters})
+
+
+def stacked(pictures: Pictures, data: dict[str, Any]) -> Tensor:
+    """Return all pictures as one tensor (N, C, H, W); ValueError where they differ in size."""
     if not isinstance(pictures.x, Tensor):
-        raise ValueError(f"the pictures of {spec.data['name']} differ in size; give the data a size and how: centre")
-    x = pictures.x.to(device or best_device())
-    kernel = call_by_name(condition.kernel, condition.parameters).to(x)
-    A = CircularBlur(kernel)
-    measurement = Measurement(A, spec.noise if noise is None else noise, spec.bits, seed)
-    return Trial(pictures, x, measurement(x), A, measurement, spec.chunk)
+        raise ValueError(f"the pictures of {data['name']} differ in size; give the data a size and how: centre")
+    return pictures.x
+
+
+def camera_of(condition: ColumnSpec, noise: float, bits: int | None, seed: int = 0) -> Any:
+    """Build the camera of a column; None where it holds recorded pairs.
+
+    A column with a kernel has the profile's noise and bits; any other camera has its own, from the column's parameters.
+    """
+    kind, name = condition.made_by or ("pairs", "")
+    if kind == "pairs":
+        return None
+    made = call_by_name(name, condition.parameters)
+    return Measurement(CircularBlur(made.float()), noise, bits, seed) if kind == "kernel" else made
 
 
 def best_device() -> str:
@@ -114,23 +167,32 @@ def arguments_of(grid: Grid, row: str, trial: Trial) -> dict[str, Any]:
     spec = grid.row(row)
     function = find_function(str(spec.method))
     check_parameters(str(spec.method), function, spec.parameters)
-    told = {"noise": trial.measurement.sigma} if "noise" in inspect.signature(function).parameters else {}
+    told = {"noise": trial.sigma} if "noise" in inspect.signature(function).parameters else {}
     return told | spec.parameters
 
 
-def restore(method: Method, trial: Trial) -> Tensor:
-    """Restore the measurement chunk by chunk.  -> x_hat (N, C, H, W); RuntimeError where it is not finite."""
+def restore(method: Method, trial: Trial) -> Estimate:
+    """Restore the measurement chunk by chunk; RuntimeError where the estimate is not finite."""
+    cuts = [slice(i, i + trial.chunk) for i in range(0, len(trial.y), trial.chunk)]
     with torch.no_grad():
-        x_hat = torch.cat([method(part, trial.A) for part in trial.y.split(trial.chunk)])
+        made = [method(trial.y[cut], None if trial.A is None else trial.A[cut]) for cut in cuts]
+    parts = [part if isinstance(part, tuple) else (part,) for part in made]
+    x_hat, *kernel = (torch.cat(part) for part in zip(*parts, strict=True))
     if not torch.isfinite(x_hat).all():
         raise RuntimeError("the estimate holds NaN or infinity: no row is written")
-    return x_hat.clamp(0, 1)
+    return Estimate(x_hat.clamp(0, 1), *kernel)
 
 
-def scores_of(x_hat: Tensor, x: Tensor, chunk: int = 10) -> dict[str, list[float]]:
-    """Return PSNR (dB) and SSIM of each picture, to five decimals.  (N, C, H, W) twice -> metric -> N figures."""
+def scores_of(x_hat: Tensor, x: Tensor, metrics: Iterable[str] = PLAIN, chunk: int = 10) -> dict[str, list[float]]:
+    """Return figures of each picture, to five decimals: PSNR (dB), SSIM, or what else METRICS names.
+
+    (N, C, H, W) twice -> metric -> N figures; ValueError for an unknown metric.
+    """
+    wrong = [name for name in metrics if name not in METRICS]
+    if wrong:
+        raise ValueError(f"metric {', '.join(wrong)} is unknown; choose among {', '.join(METRICS)}")
     pairs = list(zip(x_hat.split(chunk), x.split(chunk), strict=True))
-    return {name: [round(float(f), 5) for a, b in pairs for f in metric(a, b)] for name, metric in METRICS.items()}
+    return {name: [round(float(f), 5) for a, b in pairs for f in METRICS[name](a, b)] for name in metrics}
 
 
 @dataclass
@@ -166,16 +228,14 @@ def peak_memory_mb() -> float:
 
 def row_of(grid: Grid, job: Job, trial: Trial, figures: dict[str, list[float]], cost: Cost) -> Row:
     """Put together the row that a finished run leaves behind."""
-    root, profile = project_folder(), grid.profile(job.profile)
-    column = grid.column(job.column)
+    root = project_folder()
     parameters = {"method": grid.row(job.row).method, "arguments": arguments_of(grid, job.row, trial),
                   "chunk": trial.chunk, "digest": digests(grid, job, root)}  # fmt: skip
     weights, train_seconds = weights_of(grid, job, root)
     return Row(
         *job, n=len(trial.x), per_image=figures, metrics={name: mean_and_sd(f) for name, f in figures.items()},
-        data={**profile.data, "n": len(trial.x), "sha256": trial.pictures.sha256},
-        degradation={"kernel": column.kernel, "parameters": column.parameters, "border": "circular",
-                     "noise": trial.measurement.noise, "bits": trial.measurement.bits, "seed": trial.measurement.seed},
+        data={**grid.data(job.column, job.profile), "n": len(trial.x), "sha256": trial.pictures.sha256},
+        degradation=trial.degradation,
         weights=weights, parameters=parameters, device=device_name(trial.x),
         seconds=cost.seconds, train_seconds=train_seconds, peak_memory_mb=cost.peak_memory_mb,
         versions=software_versions(), commit=commit_of(root), date=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),

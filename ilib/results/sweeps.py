@@ -257,7 +257,7 @@ def _check_parameters(sweep: Sweep) -> None:
     """Raise ValueError where a kernel, a method, a recipe or a network has no such parameter; read off its source."""
     rows, columns = [sweep.base.rows[n] for n in sweep.rows], [sweep.base.columns[n] for n in sweep.columns]
     trained = [row.train for row in rows if isinstance(row.train, TrainSpec)]
-    makers = {"kernel": [column.kernel for column in columns],
+    makers = {"kernel": [column.made_by[1] for column in columns if column.made_by],
               "method": [row.method for row in rows],
               "train.recipe": [train.recipe for train in trained],
               "train.network": [train.network for train in trained]}  # fmt: skip

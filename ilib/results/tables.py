@@ -26,7 +26,8 @@ from .project import GRIDS, RESULTS, project_folder
 from .rows import Row, mean_and_sd, read_rows
 
 DIGITS = {"psnr": 2, "ssim": 3}
-NAMES_OF_METRICS = {"psnr": "PSNR (dB)", "ssim": "SSIM"}
+NAMES_OF_METRICS = {"psnr": "PSNR (dB)", "ssim": "SSIM", "affine_psnr": "PSNR after the best affine fit (dB)",
+                    "shift_psnr": "PSNR at the best shift (dB)"}
 NOTHING = "–"
 HOW_TO_READ = ("A figure of ours is at the largest profile at which the row has one, named in the last column; "
                "profiles test on different pictures, so that lines of different profiles are not compared. After ± "
@@ -77,12 +78,13 @@ def overview(grid: Grid, rows: Sequence[Row]) -> HTML:
     if not grid.profiles:
         return HTML(source.data + _paragraph("No row can be run yet; what each one waits for stands below.").data)
     lines = []
-    for profile, spec in grid.profiles.items():
+    for profile in grid.profiles:
         jobs = grid.jobs(profile)
         minutes = sum(grid.row(job.row).minutes.get(profile, 0.0) for job in jobs)
         there = len({row.job for row in rows} & set(jobs))
         command = f"make tables PROFILE={profile} TABLE={grid.table}"
-        lines.append((command, spec.data["name"], f"{there} of {len(jobs)}", f"{minutes:.0f}"))
+        names = dict.fromkeys(grid.data(column, profile)["name"] for column in grid.conditions())
+        lines.append((command, ", ".join(names), f"{there} of {len(jobs)}", f"{minutes:.0f}"))
     frame = pd.DataFrame(lines, columns=["command", "pictures", "runs there", "minutes for all"])
     return HTML(source.data + plain_table(frame).data)
 

@@ -19,34 +19,29 @@ import torch
 from ..data import Pictures, dead_leaves, load
 from ..data.pictures import joined
 from ..data.terms import terms_of
-from ..degrade import Measurement
 from ..gan.registry import Entry
 from ..gan.settings import Settings, settings_from
+from ..gan.sources import Source
 from ..gan.train import Recipe, Session, Trained, train
 from ..gan.weights import build_network, save_weights
-from ..operators import CircularBlur
 from .digests import train_block, training_digests, training_settings
 from .grids import Grid, load_grid
 from .project import CHECKPOINTS, project_folder
 from .rows import Job
-from .runs import call_by_name, commit_of, device_name, find_function, software_versions
+from .runs import camera_of, commit_of, device_name, find_function, software_versions
 from .trained import weights_path
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a training is given: a recipe, sharp pictures, the camera that blurs them, settings; and its grid's job."""
+    """What a training is given: a recipe, the pictures and the source that makes batches of them, settings; and its
+    grid's job."""
 
     job: Job
     recipe: Recipe
     sets: tuple[Pictures, ...]
-    camera: Measurement
+    source: Source
     settings: Settings
-
-    @property
-    def pictures(self) -> Pictures:
-        """All sets as one."""
-        return joined(self.sets)
 
 
 def plan_training(grid: Grid, job: Job, steps: int = 0) -> Plan:
@@ -54,16 +49,23 @@ def plan_training(grid: Grid, job: Job, steps: int = 0) -> Plan:
 
     FileNotFoundError where a set is not found; ValueError for unknown names, settings and parameters.
     """
-    (_, given), profile = train_block(grid, job), grid.profile(job.profile)
-    column = grid.column(job.column)
-    kernel = call_by_name(str(column.kernel), column.parameters).float()
+    _, given = train_block(grid, job)
     settings = settings_from({**given.settings, **({"steps": steps} if steps else {})}, job.seed)
-    camera = Measurement(CircularBlur(kernel), profile.noise, profile.bits)
     sets = tuple(pictures_of(block) for block in given.data)
     for block, pictures in zip(given.data, sets, strict=True):
         if block.get("n", 0) > len(pictures):
             raise ValueError(f"{block['name']} holds {len(pictures)} pictures here, and the grid asks for {block['n']}")
-    return Plan(job, recipe_of(grid, job), sets, camera, settings)
+    return Plan(job, recipe_of(grid, job), sets, source_of(grid, job, joined(sets)), settings)
+
+
+def source_of(grid: Grid, job: Job, pictures: Pictures) -> Source:
+    """Build where the batches of a training come from: pictures, and the camera of the column."""
+    (spec, given), profile = train_block(grid, job), grid.profile(job.profile)
+    camera = camera_of(grid.column(job.column), profile.noise, profile.bits)
+    try:
+        return find_function(spec.source)(pictures, camera, **given.source)
+    except TypeError as error:
+        raise ValueError(f"the source {spec.source} cannot be given {given.source}: {error}") from error
 
 
 def recipe_of(grid: Grid, job: Job) -> Recipe:
@@ -105,7 +107,7 @@ def entry_of(grid: Grid, plan: Plan, trained: Trained, device: str) -> Entry:
 
 
 def _last_psnr(trained: Trained) -> float:
-    return float(trained.history["psnr"][-1][1])
+    return float(trained.history["psnr"][-1][1]) if trained.history["psnr"] else float("nan")
 
 
 def identity_of(grid: Grid, job: Job) -> dict[str, Any]:
@@ -134,7 +136,7 @@ def train_job(job: Job, output: Path | None = None, minutes: float = float("inf"
     grid = load_grid(job.table, root)
     plan, checkpoint = plan_training(grid, job), checkpoint_of(job, root)
     session = Session(checkpoint, identity_of(grid, job), limit=60 * minutes)
-    trained = train(plan.recipe, plan.pictures, plan.camera, plan.settings, session)
+    trained = train(plan.recipe, plan.source, plan.settings, session)
     if trained.finished and trained.main:
         keep_weights(grid, plan, trained, output or root / weights_path(job), checkpoint)
     return trained

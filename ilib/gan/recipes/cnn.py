@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..train import Batch
+from ..batch import Batch
 
 
 class CNN:

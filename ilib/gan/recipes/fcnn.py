@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...classical import gradient
-from ..train import Batch
+from ..batch import Batch
 
 
 class FCNN:

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from ...networks.patchgan import PatchGAN
 from ...networks.vgg import VGG
+from ..batch import Batch
 from ..losses import between, gradient_penalty, mean_of_patches, perceptual_loss
-from ..train import Batch
 
 DOMAINS = ("measurement", "image")
 RHO = 10.0  # of the penalty (section III-C)
