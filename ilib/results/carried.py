@@ -60,10 +60,15 @@ def needs_of(entry: Entry, root: Path, folder: Path) -> dict[Path, Callable[[Pat
         blocks = [block for block in train_block(grid, entry.job)[1].data if block["name"] != MADE]
         needed = dict(_pictures({"how": None, **block}, folder) for block in blocks)
         return needed | _features(" ".join(training_code(grid, entry.job).values()), folder)
-    needed = dict([_pictures(grid.data(entry.job.column, entry.job.profile), folder)])
+    data, pairs = grid.data(entry.job.column, entry.job.profile), grid.column(entry.job.column).pairs
+    needed = dict([_pictures(data, folder)]) if pairs is None else {folder / entry.job.column: _stay}
     for weights in _weights_of(entry, root):
         needed[folder / weights.name] = lambda path, weights=weights: write_bytes(path, weights.read_bytes())
     return needed
+
+
+def _stay(path: Path) -> None:
+    raise FileNotFoundError("recorded pairs do not travel with slots: run it on a machine that has them")
 
 
 def _weights_of(task: Task, root: Path) -> list[Path]:
