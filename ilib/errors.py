@@ -19,6 +19,16 @@ def check_batch(x: Tensor, name: str = "x") -> None:
         raise ValueError(f"{name} has shape {tuple(x.shape)}: it holds no pixel")
 
 
+def check_input(y: Tensor, channels: int, smallest: int) -> None:
+    """Raise unless y is what a network takes: (B, channels, H, W), each side of at least so many pixels."""
+    check_batch(y, "y")
+    if y.shape[1] != channels:
+        raise ValueError(f"y has {y.shape[1]} channels but the network takes {channels}: give grey pictures three "
+                         "equal channels, y.expand(-1, 3, -1, -1)")
+    if min(y.shape[-2:]) < smallest:
+        raise ValueError(f"y is {tuple(y.shape[-2:])} pixels; the network takes sides of {smallest} or more")
+
+
 def check_finite(x: Tensor, name: str = "x") -> None:
     """Raise when x holds NaN or infinity, and say in which pictures."""
     bad = ~torch.isfinite(x).flatten(1).all(1)

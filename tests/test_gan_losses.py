@@ -236,6 +236,12 @@ def test_unknown_choices_are_named(option: str, value: str) -> None:
         recipe(**{option: value})
 
 
+@pytest.mark.parametrize("R", ["l1", {}])
+def test_R_is_a_weight_for_each_term(R: object) -> None:
+    with pytest.raises(TypeError, match="give a weight for each of its terms, as {'l1': 1.0}"):
+        recipe(R=R)
+
+
 @pytest.mark.parametrize("bf16", [False, True])
 def test_training_resumes_bitwise_with_critic_and_features(tmp_path: Path, bf16: bool) -> None:
     source = Photographs(load("embedded/train", size=48), camera())

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.fft import irfft2, rfft2
 
 from ..classical import GRADIENT_POWER, gradient, gradient_adjoint, gradient_power
-from ..errors import check_batch
+from ..errors import check_input
 from ..operators import CircularConvolution
 
 SIZES = (5, 3, 3, 3, 3, 3)  # the sides of the six layers' filters
@@ -87,14 +87,9 @@ class FCNN(nn.Module):
     def _check(
         self, y: Tensor, A: CircularConvolution | None, sigma: Tensor | None
     ) -> tuple[CircularConvolution, Tensor]:
-        check_batch(y, "y")
+        check_input(y, self.channels, MARGIN)
         if A is None or sigma is None:
             raise ValueError("FCNN is told the blur and the noise: call it as net(y, A, sigma)")
-        if y.shape[1] != self.channels:
-            raise ValueError(f"y has {y.shape[1]} channels but the network takes {self.channels}: give grey pictures "
-                             "three equal channels, y.expand(-1, 3, -1, -1)")
-        if min(y.shape[-2:]) < MARGIN:
-            raise ValueError(f"y is {tuple(y.shape[-2:])} pixels; the network takes sides of {MARGIN} or more")
         if sigma.shape != (len(y), 1, 1, 1):
             raise ValueError(f"sigma has shape {tuple(sigma.shape)}; pass ({len(y)}, 1, 1, 1): one level a picture")
         return A, sigma.float()

@@ -7,7 +7,7 @@ u128, u64, c7s1-3, with instance norm and reflection padding.
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..errors import check_batch
+from ..errors import check_input
 from ..operators import LinearOperator
 
 STRIDE = 4  # the encoder halves the picture twice
@@ -72,16 +72,8 @@ class ResNet(nn.Module):
         )
 
     def forward(self, y: Tensor, A: LinearOperator | None = None, sigma: Tensor | None = None) -> Tensor:
-        self._check(y)
+        check_input(y, self.channels, SMALLEST)
         h, w = y.shape[-2:]
         right, below = -w % STRIDE, -h % STRIDE
         inside = F.pad(y, (0, right, 0, below), mode="reflect") if right or below else y
         return y + self.G(inside)[..., :h, :w].to(y.dtype)
-
-    def _check(self, y: Tensor) -> None:
-        check_batch(y, "y")
-        if y.shape[1] != self.channels:
-            raise ValueError(f"y has {y.shape[1]} channels but the network takes {self.channels}: give grey pictures "
-                             "three equal channels, y.expand(-1, 3, -1, -1)")
-        if min(y.shape[-2:]) < SMALLEST:
-            raise ValueError(f"y is {tuple(y.shape[-2:])} pixels; the network takes sides of {SMALLEST} or more")

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..errors import check_batch
+from ..errors import check_input
 from ..operators import LinearOperator
 
 STRIDE = 16  # two halvings of the coarsest of three scales
@@ -87,7 +87,7 @@ class SRN(nn.Module):
         self, y: Tensor, A: LinearOperator | None = None, sigma: Tensor | None = None, scales: bool = False
     ) -> Tensor | list[Tensor]:
         """Return x_hat; with scales the estimates of all scales, coarse to fine, of pictures of sides 16 n."""
-        self._check(y)
+        check_input(y, self.channels, STRIDE)
         h, w = y.shape[-2:]
         right, below = -w % STRIDE, -h % STRIDE
         found = self._estimates(F.pad(y, (0, right, 0, below), mode="reflect") if right or below else y)
@@ -111,13 +111,6 @@ class SRN(nn.Module):
         h, state = self.lstm(e3, (zero, zero) if state is None else tuple(_resized(part, e3) for part in state))
         return self.decode1(self.decode2(self.decode3(h) + e2) + e1), state
 
-    def _check(self, y: Tensor) -> None:
-        check_batch(y, "y")
-        if y.shape[1] != self.channels:
-            raise ValueError(f"y has {y.shape[1]} channels but the network takes {self.channels}: give grey pictures "
-                             "three equal channels, y.expand(-1, 3, -1, -1)")
-        if min(y.shape[-2:]) < STRIDE:
-            raise ValueError(f"y is {tuple(y.shape[-2:])} pixels; the network takes sides of {STRIDE} or more")
 
 
 def _resized(x: Tensor, like: Tensor) -> Tensor:

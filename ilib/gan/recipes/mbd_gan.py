@@ -35,6 +35,8 @@ class MBDGAN:
         for name, value, allowed in (("domain", domain, DOMAINS), ("penalty_at", penalty_at, PLACES)):
             if value not in allowed:
                 raise ValueError(f"{name} is {value!r}; choose one of {', '.join(allowed)}")
+        if not isinstance(R, Mapping) or not R:
+            raise TypeError(f"R is {R!r}; give a weight for each of its terms, as {{'l1': 1.0}}")
         self.generator, self.critic = generator, lambda: PatchGAN(ndf)
         self.domain, self.weight, self.penalty_at, self.window = domain, weight, penalty_at, window
         self.R = dict(R)

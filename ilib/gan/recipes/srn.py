@@ -1,21 +1,16 @@
 """SRN's training: the mean squared error at every scale (Tao et al., 2018, eq. 7)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..batch import Batch
+from .alone import Alone
 
 
-class SRN:
+class SRN(Alone):
     """Minimise the sum over the scales of the mean of (x_hat_i - x_i)^2, x_i the mean of x over squares of pixels."""
-
-    def __init__(self, generator: Callable[[], nn.Module]) -> None:
-        self.generator = generator
-
-    def networks(self) -> dict[str, nn.Module]:
-        return {"generator": self.generator()}
 
     def losses(self, turn: str, networks: Mapping[str, nn.Module], batch: Batch) -> dict[str, Tensor]:
         scales = networks["generator"](batch.y, batch.A, batch.sigma, scales=True)
