@@ -62,3 +62,21 @@ def affine_psnr(x_hat: Tensor, x: Tensor) -> Tensor:
     variance = u0.square().sum(1, keepdim=True)
     a = (u0 * v0).sum(1, keepdim=True) / variance.clamp(min=torch.finfo(u.dtype).tiny)
     return -10 * (a * u0 - v0).square().mean(1).log10()
+
+
+def luma(x: Tensor) -> Tensor:
+    """Return the Y channel of BT.601, in [16, 235] / 255, as MATLAB's rgb2ycbcr.  (B, 3, H, W) -> (B, 1, H, W)."""
+    check_batch(x)
+    if x.shape[1] != 3:
+        raise ValueError(f"x has {x.shape[1]} channel(s); the Y channel is made of red, green and blue")
+    weights = x.new_tensor([65.481, 128.553, 24.966])[:, None, None] / 255
+    return (x * weights).sum(1, keepdim=True) + 16 / 255
+
+
+def luma_psnr(x_hat: Tensor, x: Tensor, shave: int = 4) -> Tensor:
+    """Return the PSNR (dB) of the Y channel without `shave` pixels on each side, as for super-resolution.  -> (B,)."""
+    _check_pair(x_hat, x)
+    if not 0 <= 2 * shave < min(x.shape[-2:]):
+        raise ValueError(f"shave is {shave}: pass 0 or more and less than half of the picture")
+    inner = (..., slice(shave, x.shape[-2] - shave), slice(shave, x.shape[-1] - shave))
+    return psnr(luma(x_hat)[inner], luma(x)[inner])
