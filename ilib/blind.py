@@ -5,8 +5,8 @@ All minimise, over the picture x and the kernel k,
     ||x * k - y||^2 + mu ||D x||_0 + lam ||P x||_0 + gamma ||k||^2
 
 where D x are differences, and P x nothing (Xu et al., 2013), the intensity (Pan et al., 2014, for text) or the dark
-channel (Pan et al., 2016).  ||.||_0 counts what is not zero.  x here is only a sketch of sharp edges that k is read off;
-the picture that is returned comes from a non-blind deconvolution with k.  Picture and kernel are found up to a
+channel (Pan et al., 2016).  ||.||_0 counts what is not zero.  x here is only a sketch of sharp edges that k is read
+off; the picture that is returned comes from a non-blind deconvolution with k.  Picture and kernel are found up to a
 common shift, since x shifted one way and k the other give the same y.
 """
 
@@ -37,7 +37,7 @@ class Blind(NamedTuple):
 
 @dataclass(frozen=True)
 class Settings:
-    """Constants of the solver; tuned on training photographs blurred by drawn kernels (benchmarks/calibrate_blind.py)."""
+    """Constants of the solver, chosen on training photographs with drawn kernels (benchmarks/calibrate_blind.py)."""
 
     mu: float = 4e-3  # weight of the differences that are not zero
     lam: float = 0.0  # weight of the second term
@@ -50,6 +50,10 @@ class Settings:
     patch: int = 35  # pixels along the side of the dark channel's patch, on the finest scale
     noise: float = 0.01  # of the final deconvolution
     border: float = 1.0  # periodic continuation, in kernel sizes
+
+    def __post_init__(self) -> None:
+        if self.second not in ("none", "intensity", "dark"):
+            raise ValueError(f"second is {self.second!r}; the second term is none, intensity or dark")
 
     def weights(self, step: int) -> tuple[float, float]:
         """Return mu and lam after so many alternations, counted over all scales."""
@@ -99,7 +103,7 @@ def dark_threshold(x: Tensor, level: float, patch: int) -> Tensor:
     """
     dark, where = dark_channel(x, patch)
     goes = dark.square() < level
-    picked = torch.zeros_like(x).flatten(1).scatter_(1, where.flatten(1), goes.flatten(1).to(x.dtype), reduce="add")
+    picked = torch.zeros_like(x).flatten(1).scatter_add_(1, where.flatten(1), goes.flatten(1).to(x.dtype))
     return torch.where(picked.reshape(x.shape) > 0, 0, x)
 
 
@@ -285,13 +289,18 @@ def blind_deblur(y: Tensor, size: int, settings: Settings, watch: Watch | None =
     if size % 2 == 0 or not 3 <= size <= min(y.shape[-2:]) // 2:
         raise ValueError(f"size is {size}; pass an odd kernel size from 3 to half of the {tuple(y.shape[-2:])} picture")
     kernel = find_kernel(y, size, settings, watch)
-    method = with_borders(lambda y, A: hyper_laplacian(y, A, noise=settings.noise))
-    return Blind(method(y, CircularBlur(kernel, normalise=True)), kernel)
+    return Blind(deconvolved(y, kernel, settings.noise), kernel)
+
+
+def deconvolved(y: Tensor, kernel: Tensor, noise: float) -> Tensor:
+    """Deconvolve photographs with one kernel each, the last step of all three methods.  -> (B, C, H, W)."""
+    method = with_borders(lambda y, A: hyper_laplacian(y, A, noise=noise))
+    return method(y, CircularBlur(kernel.to(y), normalise=True))
 
 
 L0_GRADIENT = Settings()
-L0_TEXT = Settings(lam=4e-3, second="intensity")
-DARK_CHANNEL = Settings(lam=4e-3, second="dark")
+L0_TEXT = Settings(lam=4e-2, least=1e-3, second="intensity", growth=4.0)
+DARK_CHANNEL = Settings(lam=4e-3, second="dark", growth=4.0)
 
 
 def l0_gradient(y: Tensor, size: int) -> Blind:
@@ -305,5 +314,5 @@ def l0_text(y: Tensor, size: int) -> Blind:
 
 
 def l0_dark_channel(y: Tensor, size: int) -> Blind:
-    """Deblur with few differences and a dark channel near zero (Pan et al., 2016).  y (B, C, H, W) -> x_hat, kernels."""
+    """Deblur with a dark channel near zero as well (Pan et al., 2016).  y (B, C, H, W) -> x_hat, kernels."""
     return blind_deblur(y, size, DARK_CHANNEL)

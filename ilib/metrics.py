@@ -111,4 +111,4 @@ def shift_error(x_hat: Tensor, x: Tensor, reach: int = 9, border: int = 20, part
         moved = shifted(x_hat.double(), i // parts / parts, i % parts / parts)
         terms = irfft2(rfft2(moved.square()) * mask - 2 * rfft2(moved) * target, s=(h, w)).sum(1)
         least.append((terms[:, at[:, None], at] + energy).amin((1, 2)))
-    return torch.stack(least).amin(0) / (inside.sum() * x.shape[1])
+    return torch.stack(least).amin(0).clamp(min=0) / (inside.sum() * x.shape[1])
