@@ -107,7 +107,7 @@ def dark_threshold(x: Tensor, level: float, patch: int) -> Tensor:
     return torch.where(picked.reshape(x.shape) > 0, 0, x)
 
 
-class _Sketch:
+class Sketch:
     """argmin_x ||x * k - y||^2 + lam ||P x||_0 + mu ||D x||_0 by half-quadratic splitting (Xu; Pan)."""
 
     TOP, TOP_SECOND = 1e5, 8.0  # the largest weights of the splittings, as the authors have them
@@ -227,7 +227,7 @@ def resized(x: Tensor, shape: tuple[int, int]) -> Tensor:
     return F.interpolate(x, shape, mode="bicubic", antialias=True, align_corners=False)
 
 
-def _first_kernel(count: int, size: int, like: Tensor) -> Tensor:
+def first_kernel(count: int, size: int, like: Tensor) -> Tensor:
     """Two points side by side: not the identity, which would be a solution that stays."""
     k = torch.zeros(count, size, size, dtype=like.dtype, device=like.device)
     k[:, size // 2, size // 2 - 1 : size // 2 + 1] = 0.5
@@ -255,9 +255,9 @@ def find_kernel(y: Tensor, size: int, settings: Settings, watch: Watch | None = 
         ratio = n / size
         shape = tuple(max(round(side * ratio), n + 2) for side in y.shape[-2:])
         small = resized(grey, shape)
-        kernel = _first_kernel(len(y), n, y) if kernel is None else _enlarged(kernel, n)
+        kernel = first_kernel(len(y), n, y) if kernel is None else _enlarged(kernel, n)
         patch = 2 * (round(settings.patch * ratio) // 2) + 1
-        sketch, kernel = _one_scale(small, kernel, settings, patch, weights)
+        sketch, kernel = one_scale(small, kernel, settings, patch, weights)
         if watch is not None:
             watch(number, sketch, kernel)
     return kernel
@@ -268,14 +268,14 @@ def _enlarged(kernel: Tensor, n: int) -> Tensor:
     return centred(k / k.sum((-2, -1), keepdim=True))
 
 
-def _one_scale(
+def one_scale(
     y: Tensor, kernel: Tensor, settings: Settings, patch: int, weights: list[tuple[float, float]]
 ) -> tuple[Tensor, Tensor]:
     """Alternate sketch and kernel on one scale, once for each (mu, lam).  -> sketch (B, 1, h, w), kernel (B, n, n)."""
     n = kernel.shape[-1]
     wide = continued(y, max(round(settings.border * n), 2))
     for mu, lam in weights:
-        sketch = _Sketch(wide, kernel, settings, patch)(mu, lam)[..., : y.shape[-2], : y.shape[-1]]
+        sketch = Sketch(wide, kernel, settings, patch)(mu, lam)[..., : y.shape[-2], : y.shape[-1]]
         kernel = clean_kernel(estimate_kernel(sketch, y, n, settings.gamma))
     return sketch, kernel
 
@@ -299,6 +299,7 @@ def deconvolved(y: Tensor, kernel: Tensor, noise: float) -> Tensor:
 
 
 L0_GRADIENT = Settings()
+L0_INTENSITY = Settings(lam=4e-3, second="intensity", growth=4.0)
 L0_TEXT = Settings(lam=4e-2, least=1e-3, second="intensity", growth=4.0)
 DARK_CHANNEL = Settings(lam=4e-3, second="dark", growth=4.0)
 
@@ -306,6 +307,11 @@ DARK_CHANNEL = Settings(lam=4e-3, second="dark", growth=4.0)
 def l0_gradient(y: Tensor, size: int) -> Blind:
     """Deblur with few differences that are not zero (Xu et al., 2013).  y (B, C, H, W) -> x_hat, kernels."""
     return blind_deblur(y, size, L0_GRADIENT)
+
+
+def l0_intensity(y: Tensor, size: int) -> Blind:
+    """Deblur photographs with Pan et al.'s (2014) prior, lightly weighted.  y (B, C, H, W) -> x_hat, kernels."""
+    return blind_deblur(y, size, L0_INTENSITY)
 
 
 def l0_text(y: Tensor, size: int) -> Blind:

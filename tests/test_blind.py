@@ -1,17 +1,22 @@
 """Blind deblurring: each step against brute force or its definition, recovery of known kernels, real pictures."""
 
 import itertools
+import json
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.ndimage
 import torch
 
-from ilib import blind, kernels
+from ilib import blind, dehaze, kernels
 from ilib.classical import gradient, gradient_adjoint
 from ilib.data import available, dead_leaves, levin09
 from ilib.metrics import psnr, shift_error, shifted
 from ilib.operators import Blur, CircularBlur
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def normal(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -94,7 +99,7 @@ def test_picture_step_is_the_stationary_point_of_its_quadratic():
     """After the last step, h*(h x - y) + beta (x - u) + rho D'(D x - g) = 0 for the g that it started from."""
     y, u = torch.rand(2, 1, 1, 16, 18, dtype=torch.float64)
     k, beta, mu = kernels.gaussian(0.8, 5)[None], 0.7, 0.01
-    sketch = blind._Sketch(y, k, blind.Settings(growth=1e9), 1)  # one step only
+    sketch = blind.Sketch(y, k, blind.Settings(growth=1e9), 1)  # one step only
     x, rho, A = sketch._differences(y, mu, u, beta), 2 * mu, CircularBlur(k)
     g = blind.group_threshold(gradient(y), mu / rho)
     slope = A.adjoint(A(x) - y) + beta * (x - u) + rho * gradient_adjoint(gradient(x) - g)
@@ -104,7 +109,7 @@ def test_picture_step_is_the_stationary_point_of_its_quadratic():
 def test_sketch_keeps_few_differences():
     x = dead_leaves(1, 96).mean(1, keepdim=True).double()
     k = kernels.gaussian(1.0)[None]
-    sketch = blind._Sketch(CircularBlur(k)(x), k, blind.L0_GRADIENT, 1)(4e-3, 0.0)
+    sketch = blind.Sketch(CircularBlur(k)(x), k, blind.L0_GRADIENT, 1)(4e-3, 0.0)
     share = lambda z: float((gradient(z).square().sum(0) > 1e-4).double().mean())  # noqa: E731
     assert share(sketch) < 0.5 * share(x)
     assert psnr(CircularBlur(k)(sketch), CircularBlur(k)(x)) > 25
@@ -173,6 +178,22 @@ def test_watch_sees_every_scale(leaves):
     blind.find_kernel(leaves[2][:1], 9, blind.L0_GRADIENT, lambda s, x, k: seen.append((s, x.shape[-1], k.shape[-1])))
     assert [s for s, _, _ in seen] == list(range(len(blind.scales(9))))
     assert seen[-1][1:] == (160, 9) and seen[0][1] < 160
+
+
+def test_the_constants_in_use_are_the_best_of_those_tried():
+    calibration = json.loads((ROOT / "results" / "calibration" / "blind.json").read_text())
+    rows = pd.DataFrame(calibration["rows"])
+    rows["loss"] = rows["ratio"].fillna(-rows["psnr"])
+    tried = {
+        "L0 gradient": blind.L0_GRADIENT,
+        "L0 intensity and gradient": blind.L0_TEXT,
+        "L0 intensity and gradient, photographs": blind.L0_INTENSITY,
+        "L0 dark channel": blind.DARK_CHANNEL,
+    }
+    assert set(rows["method"]) == set(tried)
+    for (name, constant), group in rows.groupby(["method", "constant"]):
+        assert group.loc[group["loss"].idxmin(), "value"] == getattr(tried[name], constant), (name, constant)
+    assert max(calibration["haze"], key=lambda row: row["psnr"])["omega"] == dehaze.OMEGA
 
 
 @pytest.mark.skipif(available()["levin09"] is None, reason="levin09 is not found through ILIB_DATA")
