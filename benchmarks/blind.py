@@ -16,10 +16,10 @@ from ilib.data import levin09, text_pairs
 from ilib.metrics import shift_error, shift_psnr
 
 OUTPUT = Path(__file__).parents[1] / "results" / "benchmarks" / "blind.json"
-METHODS = {  # constants for photographs, and for text
-    "L0 gradient": (blind.L0_GRADIENT, blind.L0_GRADIENT),
-    "L0 intensity and gradient": (blind.L0_INTENSITY, blind.L0_TEXT),
-    "L0 dark channel": (blind.DARK_CHANNEL, blind.DARK_CHANNEL),
+METHODS = {
+    "L0 gradient": blind.L0_GRADIENT,
+    "L0 intensity and gradient": blind.L0_TEXT,
+    "L0 dark channel": blind.DARK_CHANNEL,
 }
 LEVIN_SIZE, TEXT_SIZE, TEXT_COUNT, TEXT_SHIFT = 27, 31, 20, 8
 
@@ -63,8 +63,7 @@ def main() -> None:
     options = parser.parse_args()
     content = json.loads(options.output.read_text()) if options.output.exists() else {}
     for name in options.method or METHODS:
-        photographs, pages = METHODS[name]
-        levin, text = on_levin(photographs, options.count), on_text(pages, TEXT_COUNT)
+        levin, text = on_levin(METHODS[name], options.count), on_text(METHODS[name], TEXT_COUNT)
         print(name, levin, text, flush=True)
         content[name] = {"levin09": {"n": options.count, "size": LEVIN_SIZE} | levin,
                          "text": {"n": TEXT_COUNT, "size": TEXT_SIZE, "shift": TEXT_SHIFT} | text}  # fmt: skip

@@ -299,7 +299,7 @@ def deconvolved(y: Tensor, kernel: Tensor, noise: float) -> Tensor:
 
 
 L0_GRADIENT = Settings()
-L0_INTENSITY = Settings(lam=4e-3, second="intensity", growth=4.0)
+L0_INTENSITY = Settings(lam=1e-3, second="intensity", growth=4.0)
 L0_TEXT = Settings(lam=4e-2, least=1e-3, second="intensity", growth=4.0)
 DARK_CHANNEL = Settings(lam=4e-3, second="dark", growth=4.0)
 
