@@ -213,7 +213,7 @@ def centred(kernel: Tensor) -> Tensor:
     return moved / moved.sum((-2, -1), keepdim=True)
 
 
-def scales(size: int) -> list[int]:
+def kernel_sizes(size: int) -> list[int]:
     """Return odd kernel sizes from coarse to fine, each about sqrt(2) times the last, the first 3 or 5."""
     count = max(math.floor(math.log(5 / size) / math.log(math.sqrt(0.5))), 0) + 1
     sizes = [2 * math.floor(size * 0.5 ** (s / 2) / 2) + 1 for s in range(count)]
@@ -250,7 +250,7 @@ def find_kernel(y: Tensor, size: int, settings: Settings, watch: Watch | None = 
     the end of each scale.
     """
     grey, kernel = y.mean(1, keepdim=True), None
-    for number, n in enumerate(scales(size)):
+    for number, n in enumerate(kernel_sizes(size)):
         weights = [settings.weights(number * settings.steps + i) for i in range(settings.steps)]
         ratio = n / size
         shape = tuple(max(round(side * ratio), n + 2) for side in y.shape[-2:])

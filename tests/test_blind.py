@@ -130,7 +130,7 @@ def test_clean_kernel():
 
 @pytest.mark.parametrize("size", [3, 5, 9, 15, 27, 31, 41])
 def test_scales_grow_to_the_size(size):
-    sizes = blind.scales(size)
+    sizes = blind.kernel_sizes(size)
     assert sizes[-1] == size and sizes[0] <= 7 and all(n % 2 for n in sizes)
     assert all(1 < b / a <= 1.7 for a, b in itertools.pairwise(sizes))
 
@@ -176,7 +176,7 @@ def test_the_other_priors_find_it_too(leaves, method):
 def test_watch_sees_every_scale(leaves):
     seen = []
     blind.find_kernel(leaves[2][:1], 9, blind.L0_GRADIENT, lambda s, x, k: seen.append((s, x.shape[-1], k.shape[-1])))
-    assert [s for s, _, _ in seen] == list(range(len(blind.scales(9))))
+    assert [s for s, _, _ in seen] == list(range(len(blind.kernel_sizes(9))))
     assert seen[-1][1:] == (160, 9) and seen[0][1] < 160
 
 
