@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor
+from torch.fft import fftfreq, irfft2, rfft2, rfftfreq
 
 from .errors import check_batch, check_finite
 
@@ -62,3 +63,52 @@ def affine_psnr(x_hat: Tensor, x: Tensor) -> Tensor:
     variance = u0.square().sum(1, keepdim=True)
     a = (u0 * v0).sum(1, keepdim=True) / variance.clamp(min=torch.finfo(u.dtype).tiny)
     return -10 * (a * u0 - v0).square().mean(1).log10()
+
+
+def luma(x: Tensor) -> Tensor:
+    """Return the Y channel of BT.601, in [16, 235] / 255, as MATLAB's rgb2ycbcr.  (B, 3, H, W) -> (B, 1, H, W)."""
+    check_batch(x)
+    if x.shape[1] != 3:
+        raise ValueError(f"x has {x.shape[1]} channel(s); the Y channel is made of red, green and blue")
+    weights = x.new_tensor([65.481, 128.553, 24.966])[:, None, None] / 255
+    return (x * weights).sum(1, keepdim=True) + 16 / 255
+
+
+def luma_psnr(x_hat: Tensor, x: Tensor, shave: int = 4) -> Tensor:
+    """Return the PSNR (dB) of the Y channel without `shave` pixels on each side, as for super-resolution.  -> (B,)."""
+    _check_pair(x_hat, x)
+    if not 0 <= 2 * shave < min(x.shape[-2:]):
+        raise ValueError(f"shave is {shave}: pass 0 or more and less than half of the picture")
+    inner = (..., slice(shave, x.shape[-2] - shave), slice(shave, x.shape[-1] - shave))
+    return psnr(luma(x_hat)[inner], luma(x)[inner])
+
+
+def shifted(x: Tensor, down: float, right: float) -> Tensor:
+    """Shift by any part of a pixel, periodically, by its Fourier series.  (B, C, H, W) -> (B, C, H, W)."""
+    check_batch(x)
+    h, w = x.shape[-2:]
+    turns = fftfreq(h, dtype=x.dtype, device=x.device)[:, None] * down
+    turns = turns + rfftfreq(w, dtype=x.dtype, device=x.device) * right
+    return irfft2(rfft2(x) * torch.exp(-2j * torch.pi * turns), s=(h, w))
+
+
+def shift_error(x_hat: Tensor, x: Tensor, reach: int = 9, border: int = 20, parts: int = 4) -> Tensor:
+    """Return the least mean square error over shifts of x_hat by 1 / parts of a pixel.  (B, C, H, W) -> (B,).
+
+    Shifts up to `reach` pixels to each side, a border left out: the error of blind deblurring (Levin et al., 2009),
+    whose ratio to that of deconvolution with the true kernel is the field's measure.
+    """
+    _check_pair(x_hat, x)
+    if not 0 <= reach <= border or 2 * border >= min(x.shape[-2:]):
+        raise ValueError(f"reach {reach} and border {border}: need reach <= border < half of {tuple(x.shape[-2:])}")
+    h, w = x.shape[-2:]
+    inside = torch.zeros(1, 1, h, w, dtype=torch.float64, device=x.device)
+    inside[..., border : h - border, border : w - border] = 1
+    mask, target = rfft2(inside).conj(), rfft2(x.double() * inside).conj()
+    energy, at = (x.double().square() * inside).sum((1, 2, 3))[:, None, None], torch.arange(-reach, reach + 1)
+    least = []
+    for i in range(parts**2):
+        moved = shifted(x_hat.double(), i // parts / parts, i % parts / parts)
+        terms = irfft2(rfft2(moved.square()) * mask - 2 * rfft2(moved) * target, s=(h, w)).sum(1)
+        least.append((terms[:, at[:, None], at] + energy).amin((1, 2)))
+    return torch.stack(least).amin(0).clamp(min=0) / (inside.sum() * x.shape[1])
