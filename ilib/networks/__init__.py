@@ -26,4 +26,5 @@ from .vae import BlurDecoder as BlurDecoder
 from .vae import BlurEncoder as BlurEncoder
 from .vae import NumberDecoder as NumberDecoder
 from .vae import NumberEncoder as NumberEncoder
+from .vae import UnitBlurDecoder as UnitBlurDecoder
 from .vgg import VGG as VGG

@@ -68,6 +68,21 @@ class BlurDecoder(nn.Module):
         return UNIT * OUTPUTS[self.output](widened(self.f(z)[:, 0]))
 
 
+class UnitBlurDecoder(nn.Module):
+    """BlurDecoder's layers with a softmax over all pixels at the end: every kernel is non-negative and sums to 1.
+
+    z (B, latent) -> (B, 28, 28).  Not in the paper: no factor is left that kernel and picture could share.
+    """
+
+    def __init__(self, latent: int = 50) -> None:
+        super().__init__()
+        self.latent, self.f = latent, BlurDecoder(latent).f
+
+    def forward(self, z: Tensor) -> Tensor:
+        check_latent(z, self.latent)
+        return widened(self.f(z)).flatten(1).softmax(1).reshape(-1, KERNEL_SIDE, KERNEL_SIDE)
+
+
 class NumberEncoder(nn.Module):
     """Three 2x2 convolutions of stride 2 with batch norm.  x (B, 3, 32, 32) -> mean, log-variance (B, latent)."""
 

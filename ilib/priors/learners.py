@@ -28,6 +28,8 @@ def negative_log_likelihood(x_hat: Tensor, x: Tensor) -> Tensor:
 class VAELearner:
     """Ascends log p(x) >= E_q log p(x | z) - KL(q(z | x) || p(z)).  Prior: the decoder; partner: the encoder."""
 
+    beta = 1.0  # how often the divergence counts
+
     def __init__(self, prior: nn.Module, partner: nn.Module, lr: float) -> None:
         self.vae = VAE(partner, prior)
         self.latent, self.lr = prior.latent, lr
@@ -42,13 +44,19 @@ class VAELearner:
         with cast():
             x_hat, mean, log_variance = self.vae(x, e)
         terms = {"misfit": negative_log_likelihood(x_hat, x), "kl": divergence(mean, log_variance).mean()}
-        _descend(self.optimisers["vae"], terms["misfit"] + terms["kl"])
+        _descend(self.optimisers["vae"], terms["misfit"] + self.beta * terms["kl"])
         return {name: term.detach() for name, term in terms.items()}
 
     @torch.no_grad()
     def reconstructed(self, x: Tensor) -> Tensor:
         """Return G(mean of q(z | x)).  (B, ...) -> the same shape."""
         return self.vae.decoder(self.vae.encoder(x)[0])
+
+
+class StrictVAELearner(VAELearner):
+    """Counts the divergence five times over, so that draws from N(0, I) look more like what was learned from."""
+
+    beta = 5.0
 
 
 class GANLearner:
