@@ -1,4 +1,4 @@
-"""Time Algorithm 1 against a loop over pictures and restarts: `python -m benchmarks.priors` (a few minutes on two cores).
+"""Time Algorithm 1 against a loop over pictures and restarts: `python -m benchmarks.priors` (some minutes, two cores).
 
 Ours: (pictures x restarts) as one batch in chunks, gradients by real FFTs in closed form, each generator run once an
 iteration, batch norm folded, the generator of pictures in bfloat16 (and once more in float32).  Theirs, written as the
