@@ -67,7 +67,7 @@ def test_ilib_imports_what_is_declared(module: Path) -> None:
 
 
 FLOORS = ["errors", "files", "project", "kernels", "operators", "degrade", "metrics", "data", "classical",
-          "networks", "gan", "patch_prior", "epll", "bm3d", "results", "show", "check"]  # fmt: skip
+          "networks", "gan", "patch_prior", "epll", "bm3d", "results", "priors", "show", "check"]  # fmt: skip
 
 
 def floors_imported(module: Path) -> set[str]:

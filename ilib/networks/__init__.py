@@ -5,13 +5,26 @@
     vgg         features for the perceptual loss (MBD-GAN, eq. 15)
     fcnn        deconvolutions guided by gradients that six layers have denoised (Zhang et al., 2017)
     srn         one encoder-decoder at three scales, an LSTM between them (Tao et al., 2018)
+    vae         autoencoders of blur kernels and of house numbers (Asim et al., 2020, Table IV)
+    dcgan       pictures from a hundred numbers, and their critic (Radford et al., 2016)
+    fold        batch norm in inference mode, folded into the layers before it
 
 A generator is called as G(y, A, sigma) -> x_hat: what the camera saw (B, C, H, W), its operator, and the standard
-deviation of the noise (B, 1, 1, 1); one that is blind to A and sigma does not look at them.
+deviation of the noise (B, 1, 1, 1); one that is blind to A and sigma does not look at them.  A generative prior is
+called as G(z): latent vectors (B, latent) -> pictures (B, C, H, W) in [0, 1], or kernels (B, 28, 28).
 """
 
+from .dcgan import DCGAN as DCGAN
+from .dcgan import DCGANCritic as DCGANCritic
 from .fcnn import FCNN as FCNN
+from .fold import folded as folded
 from .patchgan import PatchGAN as PatchGAN
 from .resnet import ResNet as ResNet
 from .srn import SRN as SRN
+from .vae import VAE as VAE
+from .vae import BlurDecoder as BlurDecoder
+from .vae import BlurEncoder as BlurEncoder
+from .vae import NumberDecoder as NumberDecoder
+from .vae import NumberEncoder as NumberEncoder
+from .vae import UnitBlurDecoder as UnitBlurDecoder
 from .vgg import VGG as VGG

@@ -1,0 +1,13 @@
+"""Generative priors: trained networks whose range is where picture and kernel are looked for (Asim et al., 2020).
+
+    load          a trained prior by name, batch norm folded
+    latent        starts that depend on a picture's seed alone, restarts, chunks, and gradients in the Fourier domain
+    ranges        the closest picture that a generator can make (eqs. 4, 13, 14)
+    algorithm_1   picture and kernel both in the range (eqs. 5 to 9)
+    algorithm_2   the picture near the range, with total variation (eq. 10)
+    algorithm_3   a generator that is fitted to one blurred picture (eqs. 11, 12)
+    aligned       the shift that picture and kernel may share, resolved before anything is measured
+    plans         how the priors are trained, by name and profile
+    learners      one step of a variational autoencoder, of a generative adversarial network
+    training      `python -m ilib.priors.training numbers cpu`
+"""
