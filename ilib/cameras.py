@@ -60,3 +60,7 @@ class GanDCamera:
         w = torch.randn(x.shape, generator=torch.Generator().manual_seed(seed))
         seen = saturate(A(x), self.gain) + sigma * w.to(x)
         return jpeg(seen.clamp(0, 1), self.quality), A, sigma
+
+    def to(self, device: torch.device) -> "GanDCamera":
+        """Return the same camera: it holds no tensors, and measures on the device of x."""
+        return self

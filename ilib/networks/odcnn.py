@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.fft import irfft, irfft2, rfft, rfft2
 
 from ..classical import gradient_power
-from ..errors import check_batch
+from ..errors import check_input
 from ..kernels import DTYPE, delta, disk
 from ..operators import CircularConvolution, LinearOperator
 
@@ -35,7 +35,7 @@ def convolve_directly(x: Tensor, weight: Tensor) -> Tensor:
 def convolve_by_fft(x: Tensor, weight: Tensor) -> Tensor:
     """The same by real FFTs, along one axis only where the filters have one; in float32 at least."""
     x, weight = (t.to(torch.promote_types(t.dtype, torch.float32)) for t in (x, weight))
-    if weight.shape[-1] == 1:
+    if weight.shape[-1] == 1 < weight.shape[-2]:
         return convolve_by_fft(x.mT, weight.mT).mT
     (h, w), (H, W) = weight.shape[-2:], x.shape[-2:]
     across = next_fast_len(W + w // 2, real=True)
@@ -99,10 +99,7 @@ class ODCNN(nn.Module):
             start_from(self, wiener_kernel(disk(DIAMETER), RATIO, taps) / GAIN)
 
     def forward(self, y: Tensor, A: LinearOperator | None = None, sigma: Tensor | None = None) -> Tensor:
-        check_batch(y, "y")
-        if y.shape[1] != self.channels:
-            raise ValueError(f"y has {y.shape[1]} channels but the network takes {self.channels}: give grey pictures "
-                             "three equal channels, y.expand(-1, 3, -1, -1)")
+        check_input(y, self.channels, 16)
         h = F.relu(self.columns(F.relu(self.rows(y))))
         h = F.relu(self.points(F.relu(self.mix(h))))
         return self.rebuild(h)[..., 4:-3, 4:-3]

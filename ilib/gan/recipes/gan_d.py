@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...networks.gand_critic import GanDCritic
-from ..train import Batch
+from ..batch import Batch
 
 
 def discriminator_loss(on_real: Tensor, on_fake: Tensor) -> Tensor:
