@@ -205,5 +205,5 @@ def with_borders(method: Method) -> Method:
 
 
 def tv_with_borders(y: Tensor, A: Blur, *, noise: float, scale: float = TV_SCALE, iterations: int = 50) -> Tensor:
-    """Run tv on photographs whose border is not periodic, A a Blur of any border: continue y smoothly, restore, crop."""
+    """Run tv where the border is not periodic, A a Blur of any border: continue y smoothly, restore, crop."""
     return with_borders(partial(tv, noise=noise, scale=scale, iterations=iterations))(y, A.inner)

@@ -9,7 +9,13 @@ from ilib.kernels import disk, gaussian
 from ilib.metrics import psnr
 from ilib.networks import ODCNN
 from ilib.networks.odcnn import (
-    GAIN, RATIO, convolve_by_fft, convolve_directly, separate, start_from, wiener_kernel,
+    GAIN,
+    RATIO,
+    convolve_by_fft,
+    convolve_directly,
+    separate,
+    start_from,
+    wiener_kernel,
 )  # fmt: skip
 from ilib.operators import Blur
 

@@ -42,8 +42,8 @@ class GanDCritic(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         check_batch(x)
         if tuple(x.shape[1:]) != self.shape:
-            raise ValueError(f"the pictures are {tuple(x.shape[1:])} but this discriminator takes {self.shape}: build it "
-                             "for that size")
+            raise ValueError(f"the pictures are {tuple(x.shape[1:])} but this discriminator takes {self.shape}: build "
+                             "it for that size")
         h = x - 0.5
         for convolution in self.convolutions:
             h = F.max_pool2d(F.relu(convolution(F.pad(h, (0, 1, 0, 1)))), 2)  # (B, features, half, half)

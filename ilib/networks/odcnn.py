@@ -84,8 +84,8 @@ class ODCNN(nn.Module):
         if start not in STARTS:
             raise ValueError(f"start is {start!r}; choose one of {', '.join(STARTS)}")
         if taps < 1 or taps % 2 == 0 or channels < 1 or min(width, features) < 2 * channels:
-            raise ValueError(f"taps {taps}, width {width}, features {features}, channels {channels}: pass an odd number "
-                             "of taps, and width and features of at least two for each channel")
+            raise ValueError(f"taps {taps}, width {width}, features {features}, channels {channels}: pass an odd "
+                             "number of taps, and width and features of at least two for each channel")
         self.channels = channels
         self.rows = Filters(channels, width, 1, taps)  # (B, width, H, W), as all that follows up to `points`
         self.columns = Filters(width, width, taps, 1)
@@ -129,7 +129,7 @@ def separate(kernel: Tensor, rank: int) -> tuple[Tensor, Tensor]:
 
 @torch.no_grad()
 def start_from(net: ODCNN, kernel: Tensor) -> None:
-    """Set the weights so that the network convolves each channel with a kernel (taps, taps), to the rank it has room for.
+    """Set the weights so that the network convolves each channel with a kernel (taps, taps), to the rank that fits.
 
     A ReLU lets a signal of both signs pass as a pair, relu(a) - relu(-a) = a: two features for each term and channel.
     Features left over, and those that start without a path to the picture, keep their random weights.
