@@ -7,13 +7,14 @@ Every method has its constants calibrated on training photographs.
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
 from torch.fft import irfft2, rfft2
 
 from .errors import check_measurement, check_noise
-from .operators import CircularConvolution
+from .operators import Blur, CircularConvolution
 
 Method = Callable[[Tensor, CircularConvolution], Tensor]
 
@@ -201,3 +202,8 @@ def with_borders(method: Method) -> Method:
         return method(wide, A)[..., : y.shape[-2], : y.shape[-1]]
 
     return wrapped
+
+
+def tv_with_borders(y: Tensor, A: Blur, *, noise: float, scale: float = TV_SCALE, iterations: int = 50) -> Tensor:
+    """Run tv where the border is not periodic, A a Blur of any border: continue y smoothly, restore, crop."""
+    return with_borders(partial(tv, noise=noise, scale=scale, iterations=iterations))(y, A.inner)

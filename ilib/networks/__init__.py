@@ -8,6 +8,8 @@
     vae         autoencoders of blur kernels and of house numbers (Asim et al., 2020, Table IV)
     dcgan       pictures from a hundred numbers, and their critic (Radford et al., 2016)
     fold        batch norm in inference mode, folded into the layers before it
+    odcnn       deconvolution by a column and a row of 121 taps, begun at the Wiener inverse (Xu et al., 2014)
+    gand_critic a shortened VGG that tells restored pictures from photographs (GAN-D, Fig. 1)
 
 A generator is called as G(y, A, sigma) -> x_hat: what the camera saw (B, C, H, W), its operator, and the standard
 deviation of the noise (B, 1, 1, 1); one that is blind to A and sigma does not look at them.  A generative prior is
@@ -18,6 +20,8 @@ from .dcgan import DCGAN as DCGAN
 from .dcgan import DCGANCritic as DCGANCritic
 from .fcnn import FCNN as FCNN
 from .fold import folded as folded
+from .gand_critic import GanDCritic as GanDCritic
+from .odcnn import ODCNN as ODCNN
 from .patchgan import PatchGAN as PatchGAN
 from .resnet import ResNet as ResNet
 from .srn import SRN as SRN

@@ -44,13 +44,15 @@ class TrainSpec:
     """How the weights of a row are made: dotted names of a network and a recipe, and what each profile gives them.
 
     source: where batches come from, a callable (pictures, camera, **given) -> ilib.gan.sources.Source; camera is the
-    column's, None where it holds recorded pairs.
+    column's, None where it holds recorded pairs; column: the one whose camera trains for all columns, where they
+    differ in their test pictures alone (None: each column trains its own).
     """
 
     network: str
     recipe: str
     profiles: dict[str, TrainProfile]
     source: str = PHOTOGRAPHS
+    column: str | None = None
 
 
 @dataclass(frozen=True)
@@ -198,6 +200,8 @@ class Grid:
     def trained_by(self, job: Job) -> tuple["Grid", Job]:
         """Return the run that trains the weights of a job, with its grid: itself unless its row says same_as."""
         train = self.row(job.row).train
+        if isinstance(train, TrainSpec) and train.column:
+            return self, job._replace(column=train.column)
         if not isinstance(train, SameAs):
             return self, job
         return self.others[train.table], job._replace(table=train.table, row=train.row)
@@ -334,6 +338,7 @@ def _check_runnable(rows: dict[str, RowSpec], columns: dict[str, ColumnSpec], pr
         _check_names(f"rows: {name}: minutes", row.minutes, profiles)
         _check_names(f"rows: {name}: seeds", row.seeds, profiles)
         _check_trained(f"rows: {name}: train: profiles", row.train, list(profiles))
+        _check_one_column(f"rows: {name}: train: column", row.train, columns)
     to_run = [name for name, row in rows.items() if row.method]
     if to_run and not profiles:
         raise ValueError(f"the grid has no profiles; it needs them to run {to_run[0]}")
@@ -351,6 +356,16 @@ def _check_trained(where: str, train: TrainSpec | SameAs | None, profiles: list[
         missing = [name for name in profiles if name not in train.profiles]
         if missing:
             raise ValueError(f"{where} has no {', '.join(missing)}; the grid runs every row at {', '.join(profiles)}")
+
+
+def _check_one_column(where: str, train: TrainSpec | SameAs | None, columns: dict[str, ColumnSpec]) -> None:
+    """Raise ValueError where one column is to train for all and their cameras differ."""
+    if isinstance(train, TrainSpec) and train.column:
+        chosen = _choose(columns, train.column, f"column (named by {where})")
+        other = [name for name, column in columns.items() if column.not_run is None
+                 and (column.made_by, column.parameters) != (chosen.made_by, chosen.parameters)]  # fmt: skip
+        if other:
+            raise ValueError(f"{where}: {', '.join(other)} has another camera than {train.column}: train there too")
 
 
 ROW_WORDS = ("paper", "method", "parameters", "minutes", "not_run", "train", "seeds", "package")
@@ -395,7 +410,7 @@ def _train(where: str, block: Any, row: str) -> TrainSpec | SameAs:
     if isinstance(block, dict) and "same_as" in block:
         _check_keys(where, block, ("same_as",), ("row",))
         return SameAs(_text(f"{where}: same_as", block["same_as"]), _text(f"{where}: row", block.get("row", row)))
-    _check_keys(where, block, ("network", "recipe", "profiles"), ("source",))
+    _check_keys(where, block, ("network", "recipe", "profiles"), ("source", "column"))
     for name in ("network", "recipe", *(("source",) if "source" in block else ())):
         _dotted(f"{where}: {name}", block[name])
     return TrainSpec(**{**block, "profiles": _each(block["profiles"], f"{where}: profiles", _train_profile)})

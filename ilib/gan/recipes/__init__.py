@@ -4,4 +4,5 @@
     mbd_gan    MBD-GAN, and DeblurGAN as the same game with the critic's block A left out
     fcnn       L1 on the gradients of every stage of FCNN, and on the picture
     srn        squared errors at every scale of SRN
+    gan_d      GAN-D, and ODCNN alone as the same recipe with the discriminator left out
 """
