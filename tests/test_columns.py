@@ -127,6 +127,21 @@ def test_wrong_columns_are_named(columns: Path, old: str, new: str, message: str
         load_grid("toy")
 
 
+def test_one_column_trains_for_all(columns: Path) -> None:
+    path = columns / "notebooks/tables/toy.yaml"
+    other = CAMERA.replace("label: dark", "label: the same").replace("embedded/test", "embedded/train")
+    text = path.read_text().replace("  pairs:", f"  again: {other}\n  pairs:", 1).replace("label: gaussian", "label: g")
+    text = text.replace("label: Gaussian,", "label: Gaussian, not_run: why,").replace(
+        "label: motion,", "label: motion, not_run: why,").replace("label: recorded,", "label: recorded, not_run: why,")
+    path.write_text(text.replace("      recipe: ilib", "      column: dark\n      recipe: ilib", 1))
+    grid = load_grid("toy")
+    assert grid.trained_by(Job("toy", "cnn", "again", "cpu"))[1] == Job("toy", "cnn", "dark", "cpu")
+    assert settings_of(grid, Job("toy", "cnn", "again", "cpu"))["train"]["camera"][0] == "ilib.degrade.dark"
+    path.write_text(path.read_text().replace("label: motion, not_run: why,", "label: motion,"))
+    with pytest.raises(ValueError, match="train: column: motion has another camera than dark"):
+        load_grid("toy")
+
+
 def test_unknown_metric_and_parameters_are_named(columns: Path) -> None:
     path = columns / "notebooks/tables/toy.yaml"
     path.write_text(path.read_text().replace("[psnr, affine_psnr]", "[psnr, beauty]").replace("gain: 0.5", "gian: 0.5"))

@@ -278,6 +278,8 @@ def _parameters_of(name: str) -> list[str] | None:
         inner = [part for part in getattr(node, "body", []) if getattr(part, "name", "") == "__init__"]
         for function in inner if isinstance(node, ast.ClassDef) else found:
             return [a.arg for a in (*function.args.args, *function.args.kwonlyargs) if a.arg not in TOLD]
+        bases = [base.id for base in getattr(node, "bases", []) if isinstance(base, ast.Name)]
+        return next((names for base in bases if (names := _parameters_of(f"{module}.{base}")) is not None), None)
     return None
 
 
