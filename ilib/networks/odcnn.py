@@ -12,7 +12,6 @@ import math
 
 import torch
 import torch.nn.functional as F
-from scipy.fft import next_fast_len
 from torch import Tensor, nn
 from torch.fft import irfft, irfft2, rfft, rfft2
 
@@ -38,13 +37,18 @@ def convolve_by_fft(x: Tensor, weight: Tensor) -> Tensor:
     if weight.shape[-1] == 1 < weight.shape[-2]:
         return convolve_by_fft(x.mT, weight.mT).mT
     (h, w), (H, W) = weight.shape[-2:], x.shape[-2:]
-    across = next_fast_len(W + w // 2, real=True)
+    across = _fast(W + w // 2)
     if h == 1:
         transfer = rfft(_at_origin(weight[:, :, 0], across, -1)).conj()
         return irfft(torch.einsum("bihf,oif->bohf", rfft(x, across), transfer), across)[..., :W]
-    size = (next_fast_len(H + h // 2, real=True), across)
+    size = (_fast(H + h // 2), across)
     transfer = rfft2(_at_origin(_at_origin(weight, size[0], -2), size[1], -1)).conj()
     return irfft2(torch.einsum("bigf,oigf->bogf", rfft2(x, size), transfer), size)[..., :H, :W]
+
+
+def _fast(n: int) -> int:
+    """Round up to a length whose FFT is fast."""
+    return -(-n // 32) * 32
 
 
 def _at_origin(weight: Tensor, size: int, dim: int) -> Tensor:
@@ -96,7 +100,8 @@ class ODCNN(nn.Module):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu"), nn.init.zeros_(layer.bias)
         nn.init.normal_(self.rebuild.weight, std=0.1 / math.sqrt(64 * features))
         if start == "svd":
-            start_from(self, wiener_kernel(disk(DIAMETER), RATIO, taps) / GAIN)
+            with torch.device("cpu"):
+                start_from(self, wiener_kernel(disk(DIAMETER), RATIO, taps) / GAIN)
 
     def forward(self, y: Tensor, A: LinearOperator | None = None, sigma: Tensor | None = None) -> Tensor:
         check_input(y, self.channels, 16)
