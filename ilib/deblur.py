@@ -1,0 +1,177 @@
+"""Deblur a picture of your own: `python -m ilib.deblur blurred.jpg sharp.png --kernel disk:7 --method hl`.
+
+The kernel is known (gaussian:SIGMA, disk:DIAMETER, line:LENGTH:ANGLE or a picture of it), or is estimated from the
+photograph (blind:SIZE) or from a picture of text (text:SIZE).  Any size: the picture is restored tile by tile.  Colour,
+the ICC profile and EXIF data are kept; the picture is turned upright.
+"""
+
+import argparse
+import io
+import math
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from .blind import DARK_CHANNEL, L0_TEXT, Settings, find_kernel
+from .classical import hyper_laplacian, richardson_lucy, tv, wiener
+from .data.pictures import GREY, to_float, to_rgb, to_tensor
+from .degrade import quantisation_noise
+from .epll import epll
+from .errors import check_measurement
+from .files import write_bytes
+from .kernels import disk, gaussian, normalise, rasterise
+from .operators import CircularBlur
+from .tiles import restore_in_tiles
+
+METHODS = {"wiener": wiener, "hl": hyper_laplacian, "tv": tv, "rl": richardson_lucy, "epll": epll}
+PRIORS = {"blind": DARK_CHANNEL, "text": L0_TEXT}
+SEEN = 512  # pixels along the part of the picture from which a kernel is estimated
+NATURAL = ("RGB", "L", "LA", "RGBA", "P", "1")  # modes whose ICC profile still fits after to_rgb
+
+
+def line(length: float, angle: float) -> Tensor:
+    """Return the kernel of a straight motion.  length in pixels, angle in degrees against the horizontal -> (n, n)."""
+    if not 0 < length < math.inf:
+        raise ValueError(f"length is {length}; pass a number of pixels greater than 0")
+    size = 2 * math.ceil(length / 2) + 1
+    t = torch.linspace(-length / 2, length / 2, 32 * size, dtype=torch.float64)
+    turn = math.radians(angle)
+    path = torch.complex(-t * math.sin(turn), t * math.cos(turn))  # rows run downwards
+    return rasterise(path[None] + complex(size // 2, size // 2), size)[0]
+
+
+def kernel_picture(path: str) -> Tensor:
+    """Read a kernel drawn as a picture, bright where the light went.  -> (h, w), sum 1.  ValueError for a black one."""
+    grey = to_float(to_tensor(to_rgb(Image.open(path)))).mean(0).double()
+    if not grey.any():
+        raise ValueError(f"{path} is black: a kernel's picture is bright where the light went")
+    return normalise(grey)
+
+
+DRAWN: dict[str, tuple[Callable[..., Tensor], int]] = {"gaussian": (gaussian, 1), "disk": (disk, 1), "line": (line, 2)}
+
+
+def kernel_of(text: str) -> Tensor | None:
+    """Make the kernel that a text asks for, as "disk:7"; None for "blind:SIZE" and "text:SIZE".
+
+    ValueError for anything else that is no picture's path.
+    """
+    name, *values = text.split(":")
+    if name in PRIORS and len(values) == 1 and values[0].isdecimal():
+        return None
+    if name in DRAWN and len(values) == DRAWN[name][1]:
+        return DRAWN[name][0](*map(float, values))
+    if Path(text).is_file():
+        return kernel_picture(text)
+    raise ValueError(f"kernel {text!r} is neither gaussian:SIGMA, disk:DIAMETER, line:LENGTH:ANGLE, blind:SIZE, "
+                     "text:SIZE nor the path of a picture")  # fmt: skip
+
+
+def noise_of(y: Tensor) -> float:
+    """Estimate the standard deviation of white noise from a photograph; at least that of rounding to 8 bits.
+
+    y (B, C, H, W).  The median of the absolute diagonal differences of pixels in squares of four: blurred photographs
+    have next to none of their own (Donoho and Johnstone, 1994).
+    """
+    diagonal = (y[..., :-1:2, :-1:2] - y[..., :-1:2, 1::2] - y[..., 1::2, :-1:2] + y[..., 1::2, 1::2]) / 2
+    return max(float(diagonal.abs().median()) / 0.6745, quantisation_noise(8))
+
+
+def busiest(y: Tensor, side: int = SEEN) -> Tensor:
+    """Return the square of at most side pixels whose differences are largest, of a half-overlapping grid."""
+    h, w = (min(side, n) for n in y.shape[-2:])
+    energy = (y.diff(dim=-1)[..., :-1, :] ** 2 + y.diff(dim=-2)[..., :-1] ** 2).mean(1, keepdim=True)[:1]
+    sums = torch.nn.functional.avg_pool2d(energy, (h - 1, w - 1), (max(h // 2, 1), max(w // 2, 1)))[0, 0]
+    i, j = divmod(int(sums.argmax()), sums.shape[-1])
+    top, left = i * max(h // 2, 1), j * max(w // 2, 1)
+    return y[..., top : top + h, left : left + w]
+
+
+def estimate(y: Tensor, size: int, settings: Settings) -> Tensor:
+    """Estimate one kernel of a photograph from its busiest part.  y (1, C, H, W) -> (size, size)."""
+    part = busiest(y)
+    if size % 2 == 0 or not 3 <= size <= min(part.shape[-2:]) // 2:
+        raise ValueError(f"size is {size}; pass an odd kernel size from 3 to half of the {tuple(y.shape[-2:])} picture")
+    return find_kernel(part, size, settings)[0]
+
+
+def deblur(y: Tensor, kernel: str, method: str = "hl", noise: float | None = None, progress: Callable = iter) -> Tensor:
+    """Deblur a photograph of any size.  y (1, C, H, W) in [0, 1] -> the same, clipped to [0, 1].
+
+    kernel: see `kernel_of`; method: one of METHODS; noise: its standard deviation, estimated where it is None (where
+    the kernel is estimated too, at least what the blind methods were calibrated with).  ValueError for an unknown
+    method or kernel, or a kernel that is larger than half of the picture.
+    """
+    check_measurement(y)
+    if method not in METHODS:
+        raise ValueError(f"method {method!r} is unknown; choose one of {', '.join(METHODS)}")
+    k, prior = kernel_of(kernel), PRIORS.get(kernel.split(":")[0])
+    sigma = noise_of(y) if noise is None else noise
+    if k is None and prior is not None:
+        k = estimate(y, int(kernel.split(":")[1]), prior)
+        sigma = max(sigma, prior.noise) if noise is None else noise
+    A = CircularBlur(k.to(y), normalise=True)
+    if max(A.kernel.shape[-2:]) > min(y.shape[-2:]) // 2:
+        raise ValueError(f"the kernel has {tuple(A.kernel.shape[-2:])} pixels, the picture {tuple(y.shape[-2:])}: "
+                         "a kernel has to fit into half of the picture")  # fmt: skip
+    return restore_in_tiles(partial(METHODS[method], noise=sigma), y, A, progress=progress).clamp(0, 1)
+
+
+def read(path: Path) -> tuple[Tensor, dict[str, object]]:
+    """Read a picture upright.  -> (1, 3 or 1, H, W) in [0, 1], and what goes into the new file beside the pixels."""
+    try:
+        with Image.open(path) as picture:
+            kept: dict[str, object] = {"exif": ImageOps.exif_transpose(picture).getexif().tobytes()}
+            if picture.mode in NATURAL and picture.info.get("icc_profile"):
+                kept["icc_profile"] = picture.info["icc_profile"]
+            pixels = to_float(to_tensor(to_rgb(picture)))
+            return (pixels[:1] if picture.mode in GREY else pixels)[None], kept
+    except FileNotFoundError:
+        raise
+    except (OSError, SyntaxError) as error:  # Pillow's words for files that are cut off or no pictures
+        raise ValueError(f"{path.name} cannot be read as a picture: {error}") from error
+
+
+def write(path: Path, x: Tensor, kept: dict[str, object]) -> None:
+    """Write a picture, whole or not at all, in the format of its ending.  x (1, 3 or 1, H, W) in [0, 1]."""
+    pixels = (x[0] * 255).round().byte()
+    array = pixels[0].numpy() if len(pixels) == 1 else pixels.permute(1, 2, 0).contiguous().numpy()
+    encoded = io.BytesIO()
+    Image.fromarray(array).save(encoded, format_of(path), quality=95, **kept)
+    write_bytes(path, encoded.getvalue())
+
+
+def format_of(path: Path) -> str:
+    """Return Pillow's name of the format that a file's ending stands for.  ValueError where it writes none."""
+    name = Image.registered_extensions().get(path.suffix.lower())
+    if name not in Image.SAVE:
+        raise ValueError(f"{path.name}: Pillow writes no pictures of the ending {path.suffix!r}; try .png or .jpg")
+    return name
+
+
+def main(words: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m ilib.deblur", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("blurred", type=Path)
+    parser.add_argument("restored", type=Path, help="where the restored picture goes; its ending chooses the format")
+    parser.add_argument("--kernel", required=True, help="gaussian:SIGMA, disk:DIAMETER, line:LENGTH:ANGLE (pixels, "
+                        "degrees), a picture's path, blind:SIZE or text:SIZE (odd, pixels)")  # fmt: skip
+    parser.add_argument("--method", default="hl", choices=METHODS, help="default: %(default)s")
+    parser.add_argument("--noise", type=float, help="standard deviation in [0, 1]; estimated where it is not given")
+    asked = parser.parse_args(words)
+    try:
+        format_of(asked.restored)
+        y, kept = read(asked.blurred)
+        write(asked.restored, deblur(y, asked.kernel, asked.method, asked.noise, partial(tqdm, unit="tile")), kept)
+    except (ValueError, OSError) as error:
+        sys.exit(f"ilib.deblur: {error}")
+    print(f"{asked.restored}: {y.shape[-1]}x{y.shape[-2]} pixels, {asked.method}, {asked.kernel}")
+
+
+if __name__ == "__main__":
+    main()
