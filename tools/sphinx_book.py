@@ -126,15 +126,17 @@ def name_tagged_cells(app: Sphinx, doctree: nodes.document) -> None:
                 seen[name] = seen.get(name, 0) + 1
 
 
-def scripts_once(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document) -> None:
-    """Drop Thebe's scripts, which the book does not use: they stand twice in every page, and the second is an error."""
-    kept = [script for script in context.get("script_files", []) if not _is_thebe(script)]
-    context["script_files"] = kept
+def only_scripts_in_use(app: Sphinx, page: str, template: str, context: dict[str, Any], tree: nodes.document) -> None:
+    """Drop Thebe, which the book does not use and which stands twice, an error, and MathJax where no formula stands."""
+    has_formulas = app.env.get_domain("math").data["has_equations"].get(page, False)
+    idle = ("THEBE_JS_URL", "sphinx-thebe") + (() if has_formulas else ("mathjax", "window.MathJax"))
+    context["script_files"] = [script for script in context.get("script_files", [])
+                               if not any(word in _text_of(script) for word in idle)]  # fmt: skip
 
 
-def _is_thebe(script: Any) -> bool:
-    attributes = getattr(script, "attributes", {})
-    return "THEBE_JS_URL" in attributes.get("body", "") or "sphinx-thebe" in str(getattr(script, "filename", script))
+def _text_of(script: Any) -> str:
+    """Return address and source of a script."""
+    return f"{getattr(script, 'filename', script)} {getattr(script, 'attributes', {}).get('body', '')}"
 
 
 def keep_used_icons(app: Sphinx, error: Exception | None) -> None:
@@ -154,6 +156,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("run-times", RunTimes)
     app.add_directive("before-and-after", BeforeAndAfter)
     app.connect("doctree-read", name_tagged_cells)
-    app.connect("html-page-context", scripts_once, priority=900)
+    app.connect("html-page-context", only_scripts_in_use, priority=900)
     app.connect("build-finished", keep_used_icons)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
