@@ -19,7 +19,7 @@ NOTEBOOKS := $(BIN)/python tools/notebooks.py
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
 .DEFAULT_GOAL := help
-.PHONY: help install book test lab tables unlock queue benchmark lint lock address clean distclean
+.PHONY: help install book offline browser colab test lab tables unlock queue benchmark lint lock address clean distclean
 
 help:  ## print this list
 	@echo "make TARGET [NAME=value ...]"
@@ -48,10 +48,26 @@ endif
 	$(BIN)/jupyter-book build . -W --keep-going --path-output .
 	@echo "Open $(CURDIR)/$(HTML)/index.html in a browser."
 
+offline: book  ## copy the book to _build/offline with its scripts beside it (npm fetches MathJax once)
+	$(BIN)/python -m tools.offline
+
+browser: offline  ## look at every page in headless Chromium (which must be there; with npm)
+	$(BIN)/python -c 'import axe_playwright_python' 2>/dev/null \
+		|| $(BIN)/uv pip install --quiet --python $(BIN)/python "$(TORCH)" -e ".[browser]"
+	$(BIN)/python -m pytest -m browser tests/test_browser.py
+
 test: $(STAMP)  ## run the tests, then every notebook and compare its outputs with the stored ones
 	$(BIN)/python -m pytest -n 2 tests
 	env -u ILIB_DATA OMP_NUM_THREADS=1 $(BIN)/python -m pytest --nbval --nbval-current-env \
 		--nbval-sanitize-with tests/nbval_sanitize.cfg -n 2 --dist loadfile notebooks
+
+colab:  ## run every notebook with the versions that Colab ships (.ci/colab.txt), in .venv-colab
+	test -x .venv-colab/bin/uv || { $(PYTHON) -m venv .venv-colab && .venv-colab/bin/python -m pip install --quiet uv; }
+	.venv-colab/bin/uv pip install --quiet --python .venv-colab/bin/python --constraint .ci/colab.txt \
+		$(if $(TORCH_BACKEND),--torch-backend $(TORCH_BACKEND)) \
+		torch ipywidgets ipykernel nbval papermill pytest pytest-xdist -e .
+	env -u ILIB_DATA OMP_NUM_THREADS=1 .venv-colab/bin/python -m pytest --nbval-lax --nbval-current-env \
+		-n 2 --dist loadfile notebooks
 
 lab: $(STAMP)  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
@@ -85,5 +101,5 @@ clean:  ## remove what a build leaves (not .venv)
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis .snakemake
 	find ilib tests tools benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
-distclean: clean  ## clean, and remove .venv
-	rm -rf .venv *.egg-info
+distclean: clean  ## clean, and remove .venv and .venv-colab
+	rm -rf .venv .venv-colab *.egg-info
