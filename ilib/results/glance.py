@@ -114,7 +114,7 @@ def table_at_a_glance(grid: Grid, rows: Sequence[Row]) -> HTML:
     """
     sheets = [Sheet(grid, tuple(rows), metric) for metric in DIGITS]
     head = "".join(f'<th scope="col">{html.escape(title)}</th>' for sheet in sheets for title in sheet.titles())
-    lines = "".join(f'<tr><th scope="row">{html.escape(spec.label)}</th>'
+    lines = "\n".join(f'<tr><th scope="row">{html.escape(spec.label)}</th>'
                     + "".join(sheet.line(name) for sheet in sheets) + "</tr>"
                     for name, spec in grid.rows.items())  # fmt: skip
     return HTML(f'{STYLE}<p>{_links(grid)}</p><div style="overflow-x:auto"><table class="glance"><thead><tr>'
@@ -190,4 +190,4 @@ class Sheet:
 
 def pages(paper: str) -> HTML:
     """Show all tables of a paper, one after the other."""
-    return HTML("".join(table_at_a_glance(grid, load_table(grid.table)[1]).data for grid in tables_of(paper)))
+    return HTML("\n".join(table_at_a_glance(grid, load_table(grid.table)[1]).data for grid in tables_of(paper)))
