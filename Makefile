@@ -12,6 +12,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 STAMP := .venv/.installed
+BROWSER := .venv/.browser
 HTML := _build/html
 NOTEBOOKS := $(BIN)/python tools/notebooks.py
 
@@ -19,7 +20,7 @@ NOTEBOOKS := $(BIN)/python tools/notebooks.py
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
 .DEFAULT_GOAL := help
-.PHONY: help install book offline browser colab test lab tables unlock queue benchmark lint lock address clean distclean
+.PHONY: help install book offline browser pdf colab test lab tables unlock queue benchmark lint lock address clean distclean
 
 help:  ## print this list
 	@echo "make TARGET [NAME=value ...]"
@@ -39,6 +40,10 @@ $(STAMP): pyproject.toml requirements.lock
 		"$(TORCH)" -r requirements.lock -e ".[dev]"
 	@touch $@
 
+$(BROWSER): $(STAMP)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python "$(TORCH)" -e ".[browser]"
+	@touch $@
+
 install: $(STAMP)  ## create .venv with everything the book needs (done by the other targets when needed)
 
 book: $(STAMP)  ## build the HTML book from the stored outputs; EXECUTE=1 runs every notebook first
@@ -51,9 +56,10 @@ endif
 offline: book  ## copy the book to _build/offline with its scripts beside it (npm fetches MathJax once)
 	$(BIN)/python -m tools.offline
 
-browser: offline  ## look at every page in headless Chromium (which must be there; with npm)
-	$(BIN)/python -c 'import axe_playwright_python' 2>/dev/null \
-		|| $(BIN)/uv pip install --quiet --python $(BIN)/python "$(TORCH)" -e ".[browser]"
+pdf: offline $(BROWSER)  ## print the whole book to _build/book.pdf (needs Chromium and npm)
+	$(BIN)/python -m tools.pdf
+
+browser: offline $(BROWSER)  ## look at every page in headless Chromium (which must be there; with npm)
 	$(BIN)/python -m pytest -m browser tests/test_browser.py
 
 test: $(STAMP)  ## run the tests, then every notebook and compare its outputs with the stored ones
