@@ -21,7 +21,7 @@ playwright = pytest.importorskip("playwright.sync_api", reason="needs the extra:
 WIDTHS = {"desktop": 1280, "phone": 390}
 PAGES = toc_pages()
 LOOKED_AT = [PAGES[0], "notebooks/04_mbd_gan", "notebooks/tables/mbdgan_1", "notebooks/tables/at_a_glance",
-             "notebooks/howto_own_picture", "book/equations"]  # by axe
+             "notebooks/front_page", "book/equations"]  # by axe
 FIRST_PAGE, ANY_PAGE = 1.5e6, 4e6  # bytes, all that a page loads
 OVERFLOW = "document.documentElement.scrollWidth - window.innerWidth"
 SIGHT = """root => { const image = root.querySelector('img');
