@@ -71,7 +71,7 @@ colab:  ## run every notebook with the versions that Colab ships (.ci/colab.txt)
 	test -x .venv-colab/bin/uv || { $(PYTHON) -m venv .venv-colab && .venv-colab/bin/python -m pip install --quiet uv; }
 	.venv-colab/bin/uv pip install --quiet --python .venv-colab/bin/python --constraint .ci/colab.txt \
 		$(if $(TORCH_BACKEND),--torch-backend $(TORCH_BACKEND)) \
-		torch ipywidgets ipykernel nbval papermill pytest pytest-xdist -e .
+		torch ipywidgets ipykernel nbval papermill pytest pytest-xdist snakemake -e .
 	env -u ILIB_DATA OMP_NUM_THREADS=1 .venv-colab/bin/python -m pytest --nbval-lax --nbval-current-env \
 		-n 2 --dist loadfile notebooks
 
