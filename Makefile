@@ -12,6 +12,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 STAMP := .venv/.installed
+BROWSER := .venv/.browser
 HTML := _build/html
 NOTEBOOKS := $(BIN)/python tools/notebooks.py
 
@@ -19,7 +20,7 @@ NOTEBOOKS := $(BIN)/python tools/notebooks.py
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
 .DEFAULT_GOAL := help
-.PHONY: help install book test lab tables unlock queue benchmark lint lock address clean distclean
+.PHONY: help install book offline browser pdf colab test lab tables unlock queue benchmark lint lock address clean distclean
 
 help:  ## print this list
 	@echo "make TARGET [NAME=value ...]"
@@ -39,6 +40,10 @@ $(STAMP): pyproject.toml requirements.lock
 		"$(TORCH)" -r requirements.lock -e ".[dev]"
 	@touch $@
 
+$(BROWSER): $(STAMP)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python "$(TORCH)" -e ".[browser]"
+	@touch $@
+
 install: $(STAMP)  ## create .venv with everything the book needs (done by the other targets when needed)
 
 book: $(STAMP)  ## build the HTML book from the stored outputs; EXECUTE=1 runs every notebook first
@@ -48,10 +53,27 @@ endif
 	$(BIN)/jupyter-book build . -W --keep-going --path-output .
 	@echo "Open $(CURDIR)/$(HTML)/index.html in a browser."
 
+offline: book  ## copy the book to _build/offline with its scripts beside it (npm fetches MathJax once)
+	$(BIN)/python -m tools.offline
+
+pdf: offline $(BROWSER)  ## print the whole book to _build/book.pdf (needs Chromium and npm)
+	$(BIN)/python -m tools.pdf
+
+browser: offline $(BROWSER)  ## look at every page in headless Chromium (which must be there; with npm)
+	$(BIN)/python -m pytest -m browser tests/test_browser.py
+
 test: $(STAMP)  ## run the tests, then every notebook and compare its outputs with the stored ones
 	$(BIN)/python -m pytest -n 2 tests
 	env -u ILIB_DATA OMP_NUM_THREADS=1 $(BIN)/python -m pytest --nbval --nbval-current-env \
 		--nbval-sanitize-with tests/nbval_sanitize.cfg -n 2 --dist loadfile notebooks
+
+colab:  ## run every notebook with the versions that Colab ships (.ci/colab.txt), in .venv-colab
+	test -x .venv-colab/bin/uv || { $(PYTHON) -m venv .venv-colab && .venv-colab/bin/python -m pip install --quiet uv; }
+	.venv-colab/bin/uv pip install --quiet --python .venv-colab/bin/python --constraint .ci/colab.txt \
+		$(if $(TORCH_BACKEND),--torch-backend $(TORCH_BACKEND)) \
+		torch ipywidgets ipykernel nbval papermill pytest pytest-xdist snakemake -e .
+	env -u ILIB_DATA OMP_NUM_THREADS=1 .venv-colab/bin/python -m pytest --nbval-lax --nbval-current-env \
+		-n 2 --dist loadfile notebooks
 
 lab: $(STAMP)  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
@@ -85,5 +107,5 @@ clean:  ## remove what a build leaves (not .venv)
 	rm -rf _build .pytest_cache .ruff_cache .hypothesis .snakemake
 	find ilib tests tools benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
-distclean: clean  ## clean, and remove .venv
-	rm -rf .venv *.egg-info
+distclean: clean  ## clean, and remove .venv and .venv-colab
+	rm -rf .venv .venv-colab *.egg-info

@@ -166,6 +166,33 @@ def sliders(axes: Mapping[str, Sequence[object]], render: Callable[..., Frame], 
     return _widget(texts, pictures, name, None)
 
 
+def compare(before: Picture, after: Picture, labels: tuple[str, str], name: str) -> HTML:
+    """Lay one picture over another under a slider that moves the edge between them, in a static page too.
+
+    before, after (C, H, W) or (H, W) of one size, labels name the two; the slider takes the keyboard, and the picture
+    can be dragged.  Raises ValueError when the sizes differ.
+    """
+    images = [_picture_image(picture).convert("RGB") for picture in (before, after)]
+    if images[0].size != images[1].size:
+        raise ValueError(f"the two pictures have {images[0].size} and {images[1].size} pixels (width, height); "
+                         "cut them to one size")
+    first, second = (f"data:image/jpeg;base64,{base64.b64encode(_file(image, 'JPEG', 85)).decode()}"
+                     for image in images)
+    width, height = images[0].size
+    key, (left, right) = _key(name), map(html.escape, labels)
+    return HTML(_PAIR.format(key=key, name=html.escape(name), before=first, after=second, left=left, right=right,
+                             width=width, height=height, style=_PAIR_STYLE,
+                             script=_PAIR_SCRIPT.replace("KEY", key)))
+
+
+def _key(name: str) -> str:
+    """Turn the name of a figure into an id; ValueError where nothing is left of it."""
+    key = "ilib-" + re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    if key == "ilib-":
+        raise ValueError("give a name with letters or digits in it")
+    return key
+
+
 def _text(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
@@ -173,9 +200,9 @@ def _text(value: object) -> str:
 def _widget(axes: Mapping[str, list[str]], pictures: Sequence[Frame], name: str,
             interval: int | None) -> HTML:
     """Assemble the fragment: image, a slider per {caption: texts}, play button where there is an interval."""
-    key = "ilib-" + re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-    if key == "ilib-" or not pictures:
-        raise ValueError("give at least one frame for every axis, and a name with letters or digits in it")
+    key = _key(name)
+    if not pictures:
+        raise ValueError("give at least one frame for every axis")
     encoded = [_encode(picture) for picture in pictures]
     uris = [f"data:image/{'png' if file[:4] == PNG else 'jpeg'};base64,{base64.b64encode(file).decode()}"
             for file in encoded]
@@ -223,9 +250,9 @@ def _picture_image(picture: Picture) -> Image.Image:
     return image.resize((scale * image.width, scale * image.height), Image.Resampling.NEAREST)
 
 
-def _file(image: Image.Image, kind: str) -> bytes:
+def _file(image: Image.Image, kind: str, quality: int = 75) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, format=kind, optimize=True, **({"quality": 75} if kind == "JPEG" else {}))
+    image.save(buffer, format=kind, optimize=True, **({"quality": quality} if kind == "JPEG" else {}))
     return buffer.getvalue()
 
 
@@ -294,6 +321,56 @@ _SCRIPT = """
       input.addEventListener('input', function () { pause(); show(); });
     });
     if (button) button.addEventListener('click', function () { (timer === null ? play : pause)(); });
+    show();
+  });
+})();
+"""
+
+_PAIR_STYLE = """
+.ilib-pair{max-width:100%;color:inherit;font:inherit}
+.ilib-pair .ilib-pictures{position:relative;max-width:100%;touch-action:pan-y;cursor:ew-resize;overflow:hidden}
+.ilib-pair img{display:block;width:100%;height:auto;margin:0;user-select:none}
+.ilib-pair img+img{position:absolute;inset:0;clip-path:inset(0 calc(100% - var(--edge)) 0 0)}
+.ilib-pair .ilib-edge{position:absolute;top:0;bottom:0;left:var(--edge);width:3px;margin-left:-1.5px;background:#fff;
+box-shadow:0 0 4px #000}
+.ilib-pair .ilib-name{position:absolute;bottom:.5em;padding:.1em .6em;border-radius:.3em;background:#000c;color:#fff}
+.ilib-pair input{display:block;width:100%;height:1.8em;margin:.3em 0 0;accent-color:#2b7bba}
+.ilib-pair input:focus-visible{outline:2px solid currentColor;outline-offset:2px}
+"""
+
+_PAIR = """<div class="ilib-pair" data-ilib="{key}" role="group" aria-label="{name}" style="--edge:50%;width:{width}px">
+<style>{style}</style>
+<div class="ilib-pictures">
+<img src="{after}" alt="{name}: {right}" width="{width}" height="{height}" draggable="false">
+<img src="{before}" alt="{name}: {left}" width="{width}" height="{height}" draggable="false">
+<div class="ilib-edge"></div>
+<span class="ilib-name" style="left:.5em">{left}</span><span class="ilib-name" style="right:.5em">{right}</span>
+</div>
+<input type="range" id="{key}-0" min="0" max="100" step="1" value="50" autocomplete="off"
+aria-label="Edge between {left} and {right}" aria-valuetext="50 % {left}">
+<script>{script}</script>
+</div>"""
+
+# The slider sets the edge; a finger or a mouse on the picture sets the slider.
+_PAIR_SCRIPT = """
+(function () {
+  document.querySelectorAll('[data-ilib="KEY"]:not([data-live])').forEach(function (root) {
+    root.setAttribute('data-live', '');
+    const input = root.querySelector('input'), area = root.querySelector('.ilib-pictures');
+    const name = root.querySelector('.ilib-name').textContent;
+    function show() {
+      root.style.setProperty('--edge', input.value + '%');
+      input.setAttribute('aria-valuetext', input.value + ' % ' + name);
+    }
+    function drag(event) {
+      if (event.type === 'pointermove' && !event.buttons) return;
+      const box = area.getBoundingClientRect();
+      input.value = 100 * (event.clientX - box.left) / box.width;
+      show();
+    }
+    area.addEventListener('pointerdown', drag);
+    area.addEventListener('pointermove', drag);
+    input.addEventListener('input', show);
     show();
   });
 })();

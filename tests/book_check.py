@@ -1,11 +1,13 @@
 """Look at the built book: `pytest tests/book_check.py` after `make book` (it is no part of `make test`)."""
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from tools import address
+from tools.equations import all_checks
 from tools.notebooks import toc_pages
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -17,6 +19,12 @@ TRACEBACK = re.compile(r"Traceback \(most recent call last\)|class=\"[^\"]*outpu
 
 def html(page: str) -> str:
     return (HTML / f"{page}.html").read_text(encoding="utf-8")
+
+
+@cache
+def anchors(path: Path) -> set[str]:
+    """Collect the ids of a built page."""
+    return set(re.findall(r"\bid=\"([^\"]+)\"", path.read_text(encoding="utf-8")))
 
 
 def test_entry_page_leads_into_the_book() -> None:
@@ -53,3 +61,23 @@ def test_pictures_and_pages_linked_to_exist(page: str) -> None:
     links = re.findall(r"<(?:img|a|link|script)\b[^>]*?\b(?:src|href)=\"([^\"#?]+)", html(page))
     local = {link for link in links if not re.match(r"(?:[a-z]+:|//)", link)}
     assert [link for link in sorted(local) if not (here / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_places_linked_to_exist(page: str) -> None:
+    """Every link to a place on a page of the book finds it there."""
+    here = HTML / f"{page}.html"
+    links = re.findall(r"<a\b[^>]*?\bhref=\"([^\"#?:]*)#([^\"]+)\"", html(page))
+    assert [f"{path}#{place}" for path, place in sorted(set(links))
+            if place not in anchors((here.parent / path).resolve() if path else here)] == []
+
+
+def test_every_equation_leads_to_the_cell_that_checks_it() -> None:
+    places = {f"{check.page}.html#{check.anchor}" for checks in all_checks().values() for check in checks}
+    assert places and all(f"../{place}" in html("book/equations") for place in places)
+
+
+def test_no_page_loads_what_the_book_does_not_use() -> None:
+    assert [page for page in PAGES if "THEBE_JS_URL" in html(page)] == []
+    assert "tex-mml-chtml" not in html(PAGES[0])
+    assert (HTML / "_static" / "scripts" / "fontawesome.js").stat().st_size < 200_000

@@ -111,6 +111,25 @@ def test_sliders_hold_every_combination_in_the_order_of_their_values():
     assert tags.of("button") == []
 
 
+def test_compare_is_valid_html_with_texts_for_both_pictures_and_the_slider():
+    before, after = pictures(2, 32)
+    source = show.compare(before, after, ("blurred", "restored"), "A face").data
+    tags = Tags(source)
+    (slider,), images = tags.of("input"), tags.of("img")
+    assert [image["alt"] for image in images] == ["A face: restored", "A face: blurred"]
+    assert (slider["min"], slider["max"], slider["value"]) == ("0", "100", "50")
+    assert slider["aria-label"] == "Edge between blurred and restored"
+    shown = [Image.open(io.BytesIO(base64.b64decode(image["src"].partition(",")[2]))) for image in images]
+    for image, picture in zip(shown, (after, before), strict=True):
+        assert np.abs(np.asarray(image).mean((0, 1)) / 255 - picture.mean((1, 2)).numpy()).max() < 0.02
+    assert source == show.compare(before, after, ("blurred", "restored"), "A face").data
+
+
+def test_labels_of_compare_cannot_break_out_of_the_page():
+    before, after = pictures(2)
+    Tags(show.compare(before, after, ('</div>"', "<b>"), '</script>"n').data)
+
+
 def test_labels_cannot_break_out_of_the_page():
     source = show.frames(pictures(2), ["</script><b>", '"x" & <y>'], "<i>name</i>").data
     tags = Tags(source)
@@ -121,6 +140,8 @@ def test_labels_cannot_break_out_of_the_page():
 @pytest.mark.parametrize("call, error", [
     (lambda: show.frames(pictures(2), ["a"], "n"), "one label per frame"),
     (lambda: show.frames([], [], "n"), "at least one frame"),
+    (lambda: show.compare(torch.rand(3, 8, 8), torch.rand(3, 9, 8), ("a", "b"), "n"), "cut them to one size"),
+    (lambda: show.compare(*pictures(2), ("a", "b"), "?"), "a name with letters"),
     (lambda: show.frames(pictures(1), "a", "!?"), "a name"),
     (lambda: show.sliders({}, lambda: None, "n"), "one or two axes"),
     (lambda: show.sliders(dict.fromkeys("abc", [1]), lambda *_: None, "n"), "one or two axes"),

@@ -38,6 +38,11 @@ def rows() -> list[Row]:
     ]
 
 
+def test_printed_has_every_row_of_the_grid(grid: Grid) -> None:
+    """Rows without any figure too, which pandas 2 leaves out by itself."""
+    assert list(tables.printed(grid).index) == list(grid.rows)
+
+
 def entry(frame: pd.DataFrame, name: str, column: str) -> pd.Series:
     return frame[(frame["row"] == name) & (frame["column"] == column)].iloc[0]
 

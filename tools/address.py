@@ -42,11 +42,14 @@ def readdress(text: str, old: str, new: str, branch: str) -> str:
 
 
 def readdress_notebook(text: str, old: str, new: str, branch: str) -> str:
-    """As readdress, in the sources of a notebook's cells; its outputs stay as they are."""
+    """As readdress, in the sources of a notebook's cells and in the HTML that they show."""
     notebook = json.loads(text)
     for cell in notebook["cells"]:
         lines = cell["source"] if isinstance(cell["source"], list) else [cell["source"]]
         cell["source"] = [readdress(line, old, new, branch) for line in lines]
+        for data in (output.get("data", {}) for output in cell.get("outputs", [])):
+            shown = data.get("text/html", [])
+            data |= {"text/html": [readdress(line, old, new, branch) for line in shown]} if shown else {}
     return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
 
 

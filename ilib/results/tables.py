@@ -198,7 +198,8 @@ def _figures(values: Sequence[float], over: str) -> Figures:
 def printed(grid: Grid, metric: str = "psnr") -> pd.DataFrame:
     """Return the paper's figures: a line for each row of the grid, columns by id; NaN where nothing is printed."""
     figures = {name: {c: f.get(metric, math.nan) for c, f in spec.paper.items()} for name, spec in grid.rows.items()}
-    return pd.DataFrame.from_dict(figures, orient="index", columns=_shown_columns(grid), dtype=float)
+    frame = pd.DataFrame.from_dict(figures, orient="index", columns=_shown_columns(grid), dtype=float)
+    return frame.reindex(list(grid.rows))  # pandas 2 drops the rows without any figure
 
 
 def as_printed(grid: Grid, figure: float, metric: str) -> str:
