@@ -322,3 +322,17 @@ def l0_text(y: Tensor, size: int) -> Blind:
 def l0_dark_channel(y: Tensor, size: int) -> Blind:
     """Deblur with a dark channel near zero as well (Pan et al., 2016).  y (B, C, H, W) -> x_hat, kernels."""
     return blind_deblur(y, size, DARK_CHANNEL)
+
+
+PRIORS = {"l0_gradient": L0_GRADIENT, "l0_intensity": L0_INTENSITY, "l0_text": L0_TEXT, "dark_channel": DARK_CHANNEL}
+
+
+def without_kernel(y: Tensor, A: object, *, prior: str, size: int) -> tuple[Tensor, Tensor]:
+    """Deblur by a prior of PRIORS, as a row of a table: A is not looked at.  -> x_hat (B, C, H, W), kernels.
+
+    ValueError for an unknown prior and a size that does not fit.
+    """
+    if prior not in PRIORS:
+        raise ValueError(f"prior is {prior!r}; choose one of {', '.join(PRIORS)}")
+    found = blind_deblur(y, size, PRIORS[prior])
+    return found.x, found.kernel

@@ -85,3 +85,8 @@ def dark_channel_prior(y: Tensor, patch: int = PATCH, omega: float = OMEGA) -> D
     coarse = estimate_transmission(y, airlight, patch, omega)
     t = guided_filter(coarse, y.mean(1, keepdim=True)).clamp(0, 1)
     return Dehazed(Haze(t, airlight).invert(y, FLOOR), t, airlight)
+
+
+def without_airlight(y: Tensor, A: object) -> Tensor:
+    """Dehaze by the dark-channel prior, as a row of a table: A is not looked at.  y (B, 3, H, W) -> the same."""
+    return dark_channel_prior(y).x

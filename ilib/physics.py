@@ -2,7 +2,7 @@
 
 Each has H(x) and H.adjoint(y) on (B, C, H, W).  Haze and rain add something that does not depend on x; their adjoint is
 that of the linear part, which is what gradients need: the gradient of 1/2 ||H(x) - y||^2 is H.adjoint(H(x) - y) for all
-four.  Blur is ilib.operators.CircularBlur or Blur with one kernel per picture; `same_size` prepares such a batch.
+four.  Blur is ilib.operators.CircularBlur, or BlurEach, with one kernel per picture; `same_size` prepares such a batch.
 """
 
 import math
@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .errors import check_batch, check_finite, check_kernel
-from .operators import LinearOperator
+from .operators import Blur, LinearOperator
 
 CUBIC = -0.5  # the parameter of Keys' cubic, as MATLAB's imresize has it
 
@@ -95,6 +95,28 @@ class AffineOperator(LinearOperator):
         return self.linear.dense(height, width)
 
 
+def _chosen(values: Tensor, chosen: slice | Tensor) -> Tensor:
+    """Choose pictures where each has values of its own; the same values where they are common to all."""
+    return values[chosen] if len(values) > 1 else values
+
+
+class BlurEach(Blur):
+    """A Blur with a kernel for each picture, (B, h, w), that can be cut with its batch; ValueError for other shapes."""
+
+    def __init__(self, kernels: Tensor, border: str = "reflect") -> None:
+        super().__init__(kernels, border)
+        if kernels.ndim != 3:
+            raise ValueError(f"the kernels have the shape {tuple(kernels.shape)}; pass (B, h, w), or use Blur for one")
+
+    def to(self, like: Tensor) -> "BlurEach":
+        """Return the same operator on the device and in the precision of a tensor."""
+        return type(self)(self.inner.kernel.to(like), self.border)
+
+    def __getitem__(self, chosen: slice | Tensor) -> "BlurEach":
+        """Return the operator of some pictures of a batch."""
+        return type(self)(_chosen(self.inner.kernel, chosen), self.border)
+
+
 class Haze(AffineOperator):
     """Koschmieder's veil: y = x t + A (1 - t) (physics-based GAN, section 4).
 
@@ -112,6 +134,10 @@ class Haze(AffineOperator):
     def to(self, like: Tensor) -> "Haze":
         """Return the same operator on the device and in the precision of a tensor."""
         return type(self)(self.t.to(like), self.airlight.flatten(1).to(like))
+
+    def __getitem__(self, chosen: slice | Tensor) -> "Haze":
+        """Return the operator of some pictures of a batch."""
+        return type(self)(_chosen(self.t, chosen), _chosen(self.airlight, chosen).flatten(1))
 
     def invert(self, y: Tensor, floor: float = 0.1) -> Tensor:
         """Remove the veil: (y - A) / max(t, floor) + A (He et al., 2009, eq. 22).  (B, C, H, W) -> the same, unclipped.
@@ -156,6 +182,10 @@ class Rain(AffineOperator):
     def to(self, like: Tensor) -> "Rain":
         """Return the same operator on the device and in the precision of a tensor."""
         return type(self)(self.offset.to(like))
+
+    def __getitem__(self, chosen: slice | Tensor) -> "Rain":
+        """Return the operator of some pictures of a batch."""
+        return type(self)(_chosen(self.offset, chosen))
 
     def invert(self, y: Tensor) -> Tensor:
         """Take the streaks away: y - r.  (B, C, H, W) -> (B, C, H, W)."""

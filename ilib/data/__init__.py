@@ -35,6 +35,7 @@ from .pictures import crop_stream as crop_stream
 from .pictures import crops as crops
 from .rain import add_rain as add_rain
 from .rain import rain_streaks as rain_streaks
+from .scenes import haze_of as haze_of
 from .sets import Depth as Depth
 from .sets import Haze as Haze
 from .sets import Levin as Levin

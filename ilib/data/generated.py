@@ -1,12 +1,14 @@
-"""Drawn pictures by name for `load`: text_pages/train, numbers/val, ...; each split has a seed of its own."""
+"""Drawn pictures by name for `load`: text_pages/train, numbers/val, hazy_leaves/test, ...; a seed for each split."""
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 
 from .numbers import street_numbers
 from .pages import text_pages
 from .pictures import Pictures
+from .scenes import SPLITS, clear_scenes
 from .sets import Root
 
 SEEDS = {"train": 1, "val": 2, "test": 3}
@@ -37,4 +39,7 @@ def _reader(draw: Draw, split: str) -> Reader:
 
 
 DRAWN: dict[str, Draw] = {"text_pages": _pages, "numbers": _numbers}
-GENERATED = {family: {split: _reader(draw, split) for split in SEEDS} for family, draw in DRAWN.items()}
+SCENES: dict[str, dict[str, Reader]] = {
+    family: {split: partial(clear_scenes, f"{family}/{split}") for split in splits} for family, splits in SPLITS.items()
+}
+GENERATED = {family: {split: _reader(draw, split) for split in SEEDS} for family, draw in DRAWN.items()} | SCENES

@@ -19,6 +19,8 @@ TERMS = {
     "svhn_official": "non-commercial",
     "zappos": "academic, non-commercial",
     "shoes": "not stated",
+    "haze": "not stated",
+    "hazy_leaves": "none needed: drawn by ilib",
     "text_pages": "none needed: drawn by ilib",
     "numbers": "none needed: drawn by ilib",
 }

@@ -1,6 +1,7 @@
 """Networks: plain PyTorch modules, one family a file.
 
     resnet      encoder, residual blocks, decoder and a skip over all of them (MBD-GAN, Fig. 2)
+    direct      the same layers without the skip (physics-based GAN, Table 1)
     patchgan    the critic, one figure for every 70 x 70 patch (MBD-GAN, Fig. 3)
     vgg         features for the perceptual loss (MBD-GAN, eq. 15)
     fcnn        deconvolutions guided by gradients that six layers have denoised (Zhang et al., 2017)
@@ -18,6 +19,7 @@ called as G(z): latent vectors (B, latent) -> pictures (B, C, H, W) in [0, 1], o
 
 from .dcgan import DCGAN as DCGAN
 from .dcgan import DCGANCritic as DCGANCritic
+from .direct import DirectResNet as DirectResNet
 from .fcnn import FCNN as FCNN
 from .fold import folded as folded
 from .gand_critic import GanDCritic as GanDCritic

@@ -1,0 +1,78 @@
+"""Columns of the tables of the physics-based GAN: recorded pairs where they are found, drawn ones at smoke."""
+
+import torch
+from torch import Tensor
+
+from ..data import load, rain_pairs, text_pairs
+from ..data.pictures import Pictures, refit, to_float
+from ..data.scenes import haze_of
+from ..gan.tasks import Rainy, Shaken, Shrunk
+from ..operators import LinearOperator
+from ..physics import BlurEach, Haze, Rain
+from .runs import Pairs
+
+TEXT = "text"  # the real pairs of Hradis et al.
+RECORDED_NOISE = 0.018  # what the fitted kernels leave over in the real text pairs, a median
+
+
+def _given(x: Tensor, noise: float) -> Tensor:
+    return torch.full((len(x), 1, 1, 1), noise)
+
+
+def _measured(pictures: Pictures, camera: Shaken | Shrunk | Rainy, noise: float, seed: int) -> Pairs:
+    y, A, sigma = camera.measure(pictures.x, _given(pictures.x, noise), seed)
+    return Pairs(pictures, y, A, float(sigma.mean()))
+
+
+def text(name: str, size: int = 200, n: int | None = None, noise: float = 0.02, seed: int = 0) -> Pairs:
+    """Blurred text: the real pairs for the name "text", any other set shaken by ilib's camera.
+
+    noise: of drawn pairs; the real ones have their own, and kernels that were fitted to them.
+    """
+    if name != TEXT:
+        return _measured(load(name, size=size, n=n), Shaken(), noise, seed)
+    pairs = text_pairs(n)
+    return Pairs(pairs.sharp, pairs.blurred.x, BlurEach(pairs.kernels), RECORDED_NOISE)
+
+
+def noisy_text(name: str, noise: float, size: int = 200, n: int | None = None, seed: int = 0) -> Pairs:
+    """Text with a chosen noise: sharp pictures of the real pairs with the kernels fitted to them, or drawn ones."""
+    if name != TEXT:
+        return text(name, size, n, noise, seed)
+    pairs = text_pairs(n)
+    x = pairs.sharp.x
+    w = torch.randn(x.shape, generator=torch.Generator().manual_seed(seed))
+    A = BlurEach(pairs.kernels)
+    return Pairs(pairs.sharp, (A(x) + noise * w).clamp(0, 1), A, noise)
+
+
+def haze(name: str, size: int | None = None, n: int | None = None) -> Pairs:
+    """Hazy scenes as `ilib.data.haze_of` names them; A is the veil that was put over them."""
+    scenes = haze_of(name, size, n)
+    return Pairs(scenes.clear, scenes.hazy.x, Haze(scenes.transmission, scenes.airlight))
+
+
+def shrunk(name: str, scale: int = 4, size: int | None = None) -> Pairs:
+    """One picture, as "set5/baby", whole but for what scale does not divide, shrunk and enlarged again (bicubic).
+
+    size: its middle alone.  ValueError that lists the pictures of the set where there is none of the name.
+    """
+    family, _, wanted = name.rpartition("/")
+    pictures = load(family, size=size, how="centre" if size else None)
+    found = [i for i, known in enumerate(pictures.names) if known.rpartition("/")[2] == wanted]
+    if not found:
+        raise ValueError(f"{family} holds no picture {wanted!r}; it holds {', '.join(pictures.names)}")
+    pixels = pictures.pixels[found[0]]
+    h, w = (n // scale * scale for n in pixels.shape[-2:])
+    chosen = Pictures(pixels[None, :, :h, :w], (pictures.names[found[0]],), pictures.source)
+    return _measured(chosen, Shrunk(scale), 0.0, 0)
+
+
+def rain(name: str, size: int = 256, n: int | None = None, seed: int = 0) -> Pairs:
+    """Rain: the recorded pairs for the name "rain", cut to their middles; any other set with drawn streaks."""
+    if name != "rain":
+        return _measured(load(name, size=size, n=n), Rainy(), 0.0, seed)
+    both = [refit(p, size, "centre") for p in rain_pairs()]
+    clean, wet = (Pictures(p.pixels[:n], p.names[:n], p.source) for p in both)
+    A: LinearOperator = Rain((to_float(wet.pixels) - to_float(clean.pixels)).clamp(min=0))
+    return Pairs(clean, wet.x, A)
