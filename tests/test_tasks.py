@@ -170,7 +170,7 @@ def test_shrunk_wants_sides_that_divide() -> None:
 @pytest.mark.parametrize(
     ("maker", "options"),
     [("text", {"name": "text_pages/test", "size": 64, "n": 2}),
-     ("noisy_text", {"name": "text_pages/test", "size": 64, "n": 2, "noise": 0.1}),
+     ("noisy_text", {"name": "text_pages/test/0.1", "size": 64, "n": 2}),
      ("haze", {"name": "hazy_leaves/test", "size": 64, "n": 2}),
      ("rain", {"name": "embedded/test", "size": 64, "n": 2}),
      ("shrunk", {"name": "embedded/test/coffee", "size": 64})],
@@ -182,9 +182,11 @@ def test_columns_that_are_drawn(maker: str, options: dict[str, object]) -> None:
     assert residual == pytest.approx(one.sigma, rel=0.35, abs=0.004)
 
 
-def test_shrunk_lists_the_pictures_of_a_set() -> None:
+def test_wrong_names_of_columns() -> None:
     with pytest.raises(ValueError, match="embedded/test holds no picture 'baby'; it holds"):
         columns.shrunk("embedded/test/baby")
+    with pytest.raises(ValueError, match="'text_pages/test' does not end in a noise level"):
+        columns.noisy_text("text_pages/test")
     whole = columns.shrunk("embedded/test/coffee")
     assert all(n % 4 == 0 for n in whole.y.shape[-2:])
 
@@ -195,7 +197,7 @@ def test_recorded_text() -> None:
     assert pairs.y.shape == (20, 3, 200, 200)
     left = (pairs.A(pairs.pictures.x) - pairs.y)[..., 20:-20, 20:-20].std()
     assert float(left) == pytest.approx(pairs.sigma, rel=0.3)
-    noisy = columns.noisy_text("text", noise=0.1, n=3)
+    noisy = columns.noisy_text("text/0.1", n=3)
     assert float((noisy.y - noisy.A(noisy.pictures.x).clamp(0, 1)).std()) == pytest.approx(0.1, rel=0.4)
 
 

@@ -17,9 +17,10 @@ def _pair(inner: int, outer: int) -> nn.Sequential:
 
 
 class UNet(nn.Module):
-    """x_hat = y + G(y): squares of 2 x 2 pixels as channels, then `levels` halvings and back (Ronneberger et al., 2015).
+    """x_hat = y + G(y): squares of 2 x 2 pixels as channels, then halvings and back (Ronneberger et al., 2015).
 
-    y (B, channels, H, W) -> (B, channels, H, W).  width: features at the finest level, doubled at each of the others.
+    y (B, channels, H, W) -> (B, channels, H, W).  width: features at the finest level, doubled at each of the
+    `levels` others.
     It is blind: A and sigma are not looked at.  Sides that are no multiple of 2^(levels + 1) are continued by
     replication and cut again.  ValueError for pictures of another number of channels or smaller than that multiple.
     """
@@ -34,6 +35,9 @@ class UNet(nn.Module):
         self.up = nn.ModuleList(nn.Conv2d(2 * w, 4 * w, 1) for w in widths[:-1])
         self.join = nn.ModuleList(_pair(2 * w, w) for w in widths[:-1])
         self.last = nn.Conv2d(width, inner, 3, padding=1)
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")  # without norms, else nothing arrives
         nn.init.zeros_(self.last.weight), nn.init.zeros_(self.last.bias)  # training starts at x_hat = y
 
     def forward(self, y: Tensor, A: LinearOperator | None = None, sigma: Tensor | None = None) -> Tensor:

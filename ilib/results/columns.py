@@ -35,10 +35,19 @@ def text(name: str, size: int = 200, n: int | None = None, noise: float = 0.02, 
     return Pairs(pairs.sharp, pairs.blurred.x, BlurEach(pairs.kernels), RECORDED_NOISE)
 
 
-def noisy_text(name: str, noise: float, size: int = 200, n: int | None = None, seed: int = 0) -> Pairs:
-    """Text with a chosen noise: sharp pictures of the real pairs with the kernels fitted to them, or drawn ones."""
-    if name != TEXT:
-        return text(name, size, n, noise, seed)
+def noisy_text(name: str, size: int = 200, n: int | None = None, seed: int = 0) -> Pairs:
+    """Text with a chosen noise, the last part of the name: "text/0.02" or "text_pages/test/0.02".
+
+    "text" stands for the sharp pictures of the real pairs with the kernels fitted to them, clipped, not rounded.
+    ValueError where the last part is no number.
+    """
+    family, _, last = name.rpartition("/")
+    try:
+        noise = float(last)
+    except ValueError:
+        raise ValueError(f"{name!r} does not end in a noise level; pass for example text/0.02") from None
+    if family != TEXT:
+        return text(family, size, n, noise, seed)
     pairs = text_pairs(n)
     x = pairs.sharp.x
     w = torch.randn(x.shape, generator=torch.Generator().manual_seed(seed))
