@@ -23,7 +23,7 @@ from ilib.gan.settings import Settings
 from ilib.gan.sources import Photographs
 from ilib.gan.tasks import Shaken
 from ilib.gan.train import Session, Trained, train
-from ilib.networks import DirectResNet, ResNet, UNet, restorer
+from ilib.networks import DirectResNet, ResNet, restorer
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = Settings(steps=30, batch=2, crop=32, lr=1e-3, betas=(0.5, 0.999), held_out=1, evaluate_every=10,
@@ -318,43 +318,12 @@ def test_direct_generator_stays_in_range_and_has_no_skip() -> None:
     assert len(G.state_dict()) == len(ResNet(4, 1).state_dict())
 
 
-# ---- the small generator
-
-
-def test_unet_starts_at_the_measurement_and_learns() -> None:
-    torch.manual_seed(0)
-    net = UNet(8, 2)
-    y, x = torch.rand(2, 3, 30, 37), torch.rand(2, 3, 30, 37)
-    assert torch.equal(net(y), y)
-    adam = torch.optim.Adam(net.parameters(), lr=1e-3)
-    for _ in range(3):
-        adam.zero_grad()
-        (net(y) - x).abs().mean().backward()
-        adam.step()
-    reached = [name for name, p in net.named_parameters() if float(p.grad.abs().max()) > 1e-7]
-    assert len(reached) == len(list(net.parameters())), "after a step or two the gradient reaches every layer"
-
-
-def test_unet_treats_a_crop_as_the_picture() -> None:
-    """Without norms what is far away does not matter: far from the border a crop gives what the picture gives."""
-    torch.manual_seed(0)
-    net = UNet(4, 2).double()
-    nn.init.normal_(net.last.weight, 0, 0.1)
-    y = torch.rand(1, 3, 128, 128, dtype=torch.float64)
-    whole, part = net(y), net(y[..., 16:, 16:])
-    assert torch.allclose(whole[..., 80:, 80:], part[..., 64:, 64:])
-
-
 def test_generators_by_name() -> None:
-    for kind, cls, options in (("direct", DirectResNet, {"width": 4, "blocks": 1}), ("unet", UNet, {"width": 4}),
-                               ("resnet", ResNet, {"width": 4, "blocks": 1})):  # fmt: skip
-        assert type(restorer(kind, **options)) is cls
-    with pytest.raises(ValueError, match="kind is 'gan'; choose one of direct, resnet, unet"):
+    for kind, cls in (("direct", DirectResNet), ("resnet", ResNet)):
+        assert type(restorer(kind, width=4, blocks=1)) is cls
+    assert type(restorer(width=4)) is DirectResNet
+    with pytest.raises(ValueError, match="kind is 'gan'; choose one of direct, resnet"):
         restorer("gan")
-    with pytest.raises(ValueError, match="width 0, levels 3"):
-        UNet(0)
-    with pytest.raises(ValueError, match="the network takes sides of 16 or more"):
-        UNet(4)(torch.rand(1, 3, 8, 40))
 
 
 # ---- what goes wrong

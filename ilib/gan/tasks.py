@@ -27,6 +27,7 @@ from ..operators import LinearOperator
 from ..physics import BicubicDown, BicubicUp, BlurEach, Haze, Product, Rain
 from .batch import Batch
 from .settings import Settings
+from .sources import Photographs
 
 Measured = tuple[Tensor, LinearOperator, Tensor]  # y, H, sigma (B, 1, 1, 1)
 
@@ -176,6 +177,16 @@ class HazyScenes:
     def identity(self) -> dict[str, Any]:
         """Return the checksums of clear and hazy pictures."""
         return {"pictures": self.scenes.clear.sha256, "hazy": self.scenes.hazy.sha256}
+
+
+def shaken_pictures(pictures: Pictures, camera: None, **options: Any) -> Photographs:
+    """Crops shaken by Shaken(**options): a grid's source, whose column holds recorded pairs."""
+    return Photographs(pictures, Shaken(**options))
+
+
+def shrunk_pictures(pictures: Pictures, camera: None, **options: Any) -> Photographs:
+    """Crops shrunk by Shrunk(**options): a grid's source, whose column holds recorded pairs."""
+    return Photographs(pictures, Shrunk(**options))
 
 
 def hazy_scenes(pictures: Pictures, camera: None, *, name: str) -> HazyScenes:

@@ -2,8 +2,7 @@
 
     resnet      encoder, residual blocks, decoder and a skip over all of them (MBD-GAN, Fig. 2)
     direct      the same layers without the skip (physics-based GAN, Table 1)
-    unet        a small generator for processors (Ronneberger et al., 2015)
-    generators  the three above by name
+    generators  the two above by name: with the skip, without it
     patchgan    the critic, one figure for every 70 x 70 patch (MBD-GAN, Fig. 3)
     vgg         features for the perceptual loss (MBD-GAN, eq. 15)
     fcnn        deconvolutions guided by gradients that six layers have denoised (Zhang et al., 2017)
@@ -30,7 +29,6 @@ from .odcnn import ODCNN as ODCNN
 from .patchgan import PatchGAN as PatchGAN
 from .resnet import ResNet as ResNet
 from .srn import SRN as SRN
-from .unet import UNet as UNet
 from .vae import VAE as VAE
 from .vae import BlurDecoder as BlurDecoder
 from .vae import BlurEncoder as BlurEncoder
