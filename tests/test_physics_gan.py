@@ -275,7 +275,7 @@ def test_the_identity_closes_both_cycles() -> None:
     game, batch = recipe(CycleGAN), batch_of()
     networks = game.networks()
     terms = game.losses("generator", networks, batch) | game.losses("model", networks, batch)
-    assert all(float(value) == 0 for name, value in terms.items() if "cycle" in name)
+    assert all(value.item() == 0 for name, value in terms.items() if "cycle" in name)
 
 
 def test_pairs_do_not_matter_to_cyclegan() -> None:
