@@ -35,7 +35,7 @@ SEEN = 512  # pixels along the part of the picture from which a kernel is estima
 NATURAL = ("RGB", "L", "LA", "RGBA", "P", "1")  # modes whose ICC profile still fits after to_rgb
 
 
-def line(length: float, angle: float) -> Tensor:
+def straight(length: float, angle: float) -> Tensor:
     """Return the kernel of a straight motion.  length in pixels, angle in degrees against the horizontal -> (n, n)."""
     if not 0 < length < math.inf:
         raise ValueError(f"length is {length}; pass a number of pixels greater than 0")
@@ -54,7 +54,7 @@ def kernel_picture(path: str) -> Tensor:
     return normalise(grey)
 
 
-DRAWN: dict[str, tuple[Callable[..., Tensor], int]] = {"gaussian": (gaussian, 1), "disk": (disk, 1), "line": (line, 2)}
+DRAWN: dict[str, tuple[Callable[..., Tensor], int]] = {"gaussian": (gaussian, 1), "disk": (disk, 1), "line": (straight, 2)}
 
 
 def kernel_of(text: str) -> Tensor | None:
@@ -101,7 +101,7 @@ def estimate(y: Tensor, size: int, settings: Settings) -> Tensor:
     return find_kernel(part, size, settings)[0]
 
 
-def deblur(y: Tensor, kernel: str, method: str = "hl", noise: float | None = None, progress: Callable = iter) -> Tensor:
+def deblurred(y: Tensor, kernel: str, method: str = "hl", noise: float | None = None, progress: Callable = iter) -> Tensor:
     """Deblur a photograph of any size.  y (1, C, H, W) in [0, 1] -> the same, clipped to [0, 1].
 
     kernel: see `kernel_of`; method: one of METHODS; noise: its standard deviation, estimated where it is None (where
@@ -167,7 +167,7 @@ def main(words: list[str] | None = None) -> None:
     try:
         format_of(asked.restored)
         y, kept = read(asked.blurred)
-        write(asked.restored, deblur(y, asked.kernel, asked.method, asked.noise, partial(tqdm, unit="tile")), kept)
+        write(asked.restored, deblurred(y, asked.kernel, asked.method, asked.noise, partial(tqdm, unit="tile")), kept)
     except (ValueError, OSError) as error:
         sys.exit(f"ilib.deblur: {error}")
     print(f"{asked.restored}: {y.shape[-1]}x{y.shape[-2]} pixels, {asked.method}, {asked.kernel}")

@@ -94,7 +94,7 @@ def test_a_black_picture_is_no_kernel(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("angle", "moved"), [(0, (0, 1)), (90, (-1, 0)), (45, (-1, 1))])
 def test_a_line_runs_the_way_its_angle_says(angle: float, moved: tuple[int, int]) -> None:
     """Its mean is the middle; its second moments lie along (rows downwards, columns to the right)."""
-    k = own.line(15, angle)
+    k = own.straight(15, angle)
     at = torch.arange(len(k), dtype=k.dtype) - len(k) // 2
     rows, columns = (k.sum(1) * at).sum(), (k.sum(0) * at).sum()
     assert abs(rows) < 1e-6 and abs(columns) < 1e-6 and abs(float(k.sum()) - 1) < 1e-9
@@ -116,17 +116,17 @@ def test_the_noise_is_at_least_that_of_rounding() -> None:
 @pytest.mark.parametrize("method", ["wiener", "hl", "tv", "rl"])
 def test_every_method_gains(method: str) -> None:
     x, y = blurred_photograph(128, disk(7))
-    assert float(psnr(own.deblur(y, "disk:7", method), x)) > float(psnr(y, x)) + 1
+    assert float(psnr(own.deblurred(y, "disk:7", method), x)) > float(psnr(y, x)) + 1
 
 
 def test_a_blind_kernel_is_found_and_used() -> None:
     """The estimate is nearer to the truth than a single point is."""
-    x, y = blurred_photograph(256, own.line(11, 0), 0.002)
-    k, true = own.estimate(y, 17, own.PRIORS["blind"]), own.line(11, 0).float()
+    x, y = blurred_photograph(256, own.straight(11, 0), 0.002)
+    k, true = own.estimate(y, 17, own.PRIORS["blind"]), own.straight(11, 0).float()
     true = torch.nn.functional.pad(true, ((17 - true.shape[1]) // 2,) * 2 + ((17 - true.shape[0]) // 2,) * 2)
     cosine = float((k * true).sum() / k.norm() / true.norm())
     assert cosine > 0.7
-    restored = own.deblur(y, "blind:17")
+    restored = own.deblurred(y, "blind:17")
     assert restored.shape == y.shape and restored.isfinite().all()
 
 
@@ -135,7 +135,7 @@ def test_a_blind_kernel_is_found_and_used() -> None:
 ])  # fmt: skip
 def test_what_cannot_be_done_is_said(kernel: str, method: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        own.deblur(torch.rand(1, 3, 64, 64), kernel, method)
+        own.deblurred(torch.rand(1, 3, 64, 64), kernel, method)
 
 
 # ---- files
