@@ -15,7 +15,8 @@ ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").rglob("*.ipynb"))
 CHAPTERS = [path for path in NOTEBOOKS if path.parent.name == "notebooks"]
 RUNS = [path for path in NOTEBOOKS if path.parent.name == "runs"]
-EQUATIONS = {"mbdgan": range(1, 17), "gand": range(1, 4), "dgp": range(1, 15)}  # what the chapters written so far must check
+# what the chapters written so far must check
+EQUATIONS = {"mbdgan": range(1, 17), "gand": range(1, 4), "dgp": range(1, 15)}
 COLAB_CELL = """\
 # On Colab this installs ilib; elsewhere it does nothing.
 import importlib.util, subprocess, sys
