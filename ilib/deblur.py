@@ -54,7 +54,8 @@ def kernel_picture(path: str) -> Tensor:
     return normalise(grey)
 
 
-DRAWN: dict[str, tuple[Callable[..., Tensor], int]] = {"gaussian": (gaussian, 1), "disk": (disk, 1), "line": (straight, 2)}
+Drawn = tuple[Callable[..., Tensor], int]  # a function, and how many numbers it takes
+DRAWN: dict[str, Drawn] = {"gaussian": (gaussian, 1), "disk": (disk, 1), "line": (straight, 2)}
 
 
 def kernel_of(text: str) -> Tensor | None:
@@ -101,7 +102,9 @@ def estimate(y: Tensor, size: int, settings: Settings) -> Tensor:
     return find_kernel(part, size, settings)[0]
 
 
-def deblurred(y: Tensor, kernel: str, method: str = "hl", noise: float | None = None, progress: Callable = iter) -> Tensor:
+def deblur_photograph(
+    y: Tensor, kernel: str, method: str = "hl", noise: float | None = None, progress: Callable = iter
+) -> Tensor:
     """Deblur a photograph of any size.  y (1, C, H, W) in [0, 1] -> the same, clipped to [0, 1].
 
     kernel: see `kernel_of`; method: one of METHODS; noise: its standard deviation, estimated where it is None (where
@@ -167,7 +170,8 @@ def main(words: list[str] | None = None) -> None:
     try:
         format_of(asked.restored)
         y, kept = read(asked.blurred)
-        write(asked.restored, deblurred(y, asked.kernel, asked.method, asked.noise, partial(tqdm, unit="tile")), kept)
+        x_hat = deblur_photograph(y, asked.kernel, asked.method, asked.noise, partial(tqdm, unit="tile"))
+        write(asked.restored, x_hat, kept)
     except (ValueError, OSError) as error:
         sys.exit(f"ilib.deblur: {error}")
     print(f"{asked.restored}: {y.shape[-1]}x{y.shape[-2]} pixels, {asked.method}, {asked.kernel}")

@@ -116,7 +116,7 @@ def test_the_noise_is_at_least_that_of_rounding() -> None:
 @pytest.mark.parametrize("method", ["wiener", "hl", "tv", "rl"])
 def test_every_method_gains(method: str) -> None:
     x, y = blurred_photograph(128, disk(7))
-    assert float(psnr(own.deblurred(y, "disk:7", method), x)) > float(psnr(y, x)) + 1
+    assert float(psnr(own.deblur_photograph(y, "disk:7", method), x)) > float(psnr(y, x)) + 1
 
 
 def test_a_blind_kernel_is_found_and_used() -> None:
@@ -126,7 +126,7 @@ def test_a_blind_kernel_is_found_and_used() -> None:
     true = torch.nn.functional.pad(true, ((17 - true.shape[1]) // 2,) * 2 + ((17 - true.shape[0]) // 2,) * 2)
     cosine = float((k * true).sum() / k.norm() / true.norm())
     assert cosine > 0.7
-    restored = own.deblurred(y, "blind:17")
+    restored = own.deblur_photograph(y, "blind:17")
     assert restored.shape == y.shape and restored.isfinite().all()
 
 
@@ -135,7 +135,7 @@ def test_a_blind_kernel_is_found_and_used() -> None:
 ])  # fmt: skip
 def test_what_cannot_be_done_is_said(kernel: str, method: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        own.deblurred(torch.rand(1, 3, 64, 64), kernel, method)
+        own.deblur_photograph(torch.rand(1, 3, 64, 64), kernel, method)
 
 
 # ---- files

@@ -16,7 +16,7 @@ NOTEBOOKS = sorted((ROOT / "notebooks").rglob("*.ipynb"))
 CHAPTERS = [path for path in NOTEBOOKS if path.parent.name == "notebooks"]
 RUNS = [path for path in NOTEBOOKS if path.parent.name == "runs"]
 # what the chapters written so far must check
-EQUATIONS = {"mbdgan": range(1, 17), "dgp": range(1, 15), "physgan": range(1, 13)}
+EQUATIONS = {"mbdgan": range(1, 17), "gand": range(1, 4), "dgp": range(1, 15), "physgan": range(1, 13)}
 COLAB_CELL = """\
 # On Colab this installs ilib; elsewhere it does nothing.
 import importlib.util, subprocess, sys

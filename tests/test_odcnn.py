@@ -9,6 +9,7 @@ from ilib.kernels import disk, gaussian
 from ilib.metrics import psnr
 from ilib.networks import ODCNN
 from ilib.networks.odcnn import (
+    CALM,
     GAIN,
     RATIO,
     convolve_by_fft,
@@ -95,6 +96,26 @@ def test_every_weight_learns():
         (net(y) - y.flip(-1)).square().mean().backward()
         optimiser.step()
     assert all(p.grad.abs().max() > 0 for p in net.parameters())
+
+
+def test_a_step_moves_the_sums_of_wide_filters_as_those_of_narrow_ones():
+    net, rate = ODCNN(taps=15, width=12, features=16), 1e-3
+    before = {name: getattr(net, name).weight.detach().clone() for name in ("rows", "mix", "rebuild")}
+    optimiser = torch.optim.Adam(net.parameters(), lr=rate)
+    (net(torch.rand(1, 3, 32, 32)) - 1).square().mean().backward()
+    optimiser.step()
+    inputs = {"rows": 3 * 15, "mix": 12 * 256, "rebuild": 16 * 64}
+    for name, weight in before.items():
+        moved = (getattr(net, name).weight.detach() - weight).abs().max()
+        assert float(moved) == pytest.approx(rate * min(1, CALM / inputs[name]), rel=0.05)
+
+
+def test_weights_come_back_from_a_file(tmp_path):
+    net, again = ODCNN(taps=15, width=12, features=16), ODCNN(taps=15, width=12, features=16, start="random")
+    torch.save(net.state_dict(), tmp_path / "w.pt")
+    again.load_state_dict(torch.load(tmp_path / "w.pt"))
+    y = torch.rand(1, 3, 32, 32)
+    assert torch.equal(net(y), again(y))
 
 
 @pytest.mark.parametrize("wrong", [{"start": "wiener"}, {"taps": 120}, {"width": 5}, {"features": 2}])
