@@ -1,5 +1,6 @@
 """Rows, grids, profiles, digests and the queue: what is written can be read, and what is wrong is named."""
 
+import inspect
 import json
 import os
 import signal
@@ -323,11 +324,17 @@ def test_column_that_is_not_run(project: Path) -> None:
 
 @pytest.mark.parametrize("table", table_ids(ROOT))
 def test_grid_of_the_book_is_valid_and_runnable(table: str) -> None:
-    """Every method, kernel and camera that a grid names exists and takes the parameters that it is given."""
+    """Every method, kernel, camera and loader of pairs that a grid names exists and takes what it is given."""
     from ilib.results.runs import call_by_name, check_parameters, find_function
 
     grid = load_grid(table, ROOT)
-    for column in (grid.column(name) for name in grid.conditions()):
+    for name in grid.conditions():
+        column = grid.column(name)
+        if column.made_by[0] == "pairs":
+            for profile in grid.profiles:
+                taken = inspect.signature(find_function(column.made_by[1]))
+                taken.bind(**grid.data(name, profile), **column.parameters)  # TypeError where it is not taken
+            continue
         made = call_by_name(column.made_by[1], column.parameters)
         assert float(made.sum()) == pytest.approx(1) if column.kernel else callable(made.measure)
     for name in grid.runs():
