@@ -11,6 +11,7 @@ _config.yml names this module under sphinx: local_extensions.
 """
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ def _row(entries: Sequence[Sequence[Entry]]) -> nodes.row:
     return nodes.row("", *[nodes.entry("", nodes.paragraph("", "", *parts)) for parts in made])
 
 
-class Generated(SphinxDirective):
+class Generated(SphinxDirective, ABC):
     """A directive whose content is computed from the notebooks, anew in every build."""
 
     def link(self, text: str, page: str, anchor: str = "") -> nodes.reference:
@@ -52,8 +53,9 @@ class Generated(SphinxDirective):
         self.env.note_reread()
         return list(self.content_nodes())
 
+    @abstractmethod
     def content_nodes(self) -> Iterator[nodes.Node]:
-        raise NotImplementedError
+        """Make what stands in the directive's place."""
 
 
 class EquationIndex(Generated):
