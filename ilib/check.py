@@ -1,4 +1,4 @@
-"""Say what runs here: `python -m ilib.check` prints what belongs into a bug report; costs_here, what a chapter takes."""
+"""Say what runs here: `python -m ilib.check` prints what a bug report needs; costs_here, what a chapter costs."""
 
 import json
 import os
