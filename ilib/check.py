@@ -1,5 +1,6 @@
-"""Say what runs here: `python -m ilib.check` prints what belongs into a bug report."""
+"""Say what runs here: `python -m ilib.check` prints what a bug report needs; costs_here, what a chapter costs."""
 
+import json
 import os
 import platform
 import sys
@@ -12,6 +13,9 @@ import torch
 import ilib
 
 from .data import available
+from .project import project_folder
+from .results import load_grid
+from .results.costs import T4_PER_H200, duration, planned
 
 PACKAGES = [
     "numpy", "scipy", "scikit-image", "matplotlib", "pandas", "ipython",
@@ -62,6 +66,29 @@ def report() -> dict[str, str]:
     facts |= {"torch": torch.__version__} | {package: installed(package) for package in PACKAGES}
     facts |= {"device": device(), "threads": f"{torch.get_num_threads()} of {os.cpu_count()} processors"}
     return facts | {"data": data_sets(os.environ.get("ILIB_DATA")), "weights": weights(root), "results": results(root)}
+
+
+def costs_here(chapter: str, *tables: str) -> str:
+    """Say which device was found, and what a chapter and the tables that it feeds cost on it.
+
+    chapter: the name of its notebook, tables: their ids.  Without the repository, the device alone.
+    """
+    lines = [f"device: {device()}, {torch.get_num_threads()} of {os.cpu_count()} processors"]
+    try:
+        grids = [load_grid(table) for table in tables]
+        run = json.loads((project_folder() / "notebooks" / f"{chapter}.ipynb").read_text(encoding="utf-8"))["metadata"]
+    except FileNotFoundError:
+        return lines[0]
+    if seconds := run.get("last_run", {}).get("seconds"):
+        lines.append(f"this chapter as it is stored: {duration(seconds / 60)} on one thread of a laptop")
+    profile = "gpu" if device().startswith("cuda") else "cpu"
+    for grid in (grid for grid in grids if profile in grid.profiles):
+        minutes = planned(grid, profile)
+        all_of_it, on_t4 = duration(minutes.both), duration(T4_PER_H200 * minutes.both)
+        cost = {"cpu": f"{duration(minutes.train)} of training and {duration(minutes.test)} of testing on two cores",
+                "gpu": f"{all_of_it} on an H200, by estimate {on_t4} on a T4"}
+        lines.append(f"{grid.table}, make tables PROFILE={profile} TABLE={grid.table}: {cost[profile]}")
+    return "\n".join(lines)
 
 
 def main() -> None:

@@ -76,11 +76,20 @@ def luma(x: Tensor) -> Tensor:
 
 def luma_psnr(x_hat: Tensor, x: Tensor, shave: int = 4) -> Tensor:
     """Return the PSNR (dB) of the Y channel without `shave` pixels on each side, as for super-resolution.  -> (B,)."""
+    return psnr(*_inner_luma(x_hat, x, shave))
+
+
+def luma_ssim(x_hat: Tensor, x: Tensor, shave: int = 4) -> Tensor:
+    """Return the SSIM of the Y channel without `shave` pixels on each side, as for super-resolution.  -> (B,)."""
+    return ssim(*_inner_luma(x_hat, x, shave))
+
+
+def _inner_luma(x_hat: Tensor, x: Tensor, shave: int) -> tuple[Tensor, Tensor]:
     _check_pair(x_hat, x)
     if not 0 <= 2 * shave < min(x.shape[-2:]):
         raise ValueError(f"shave is {shave}: pass 0 or more and less than half of the picture")
     inner = (..., slice(shave, x.shape[-2] - shave), slice(shave, x.shape[-1] - shave))
-    return psnr(luma(x_hat)[inner], luma(x)[inner])
+    return luma(x_hat)[inner], luma(x)[inner]
 
 
 def shifted(x: Tensor, down: float, right: float) -> Tensor:

@@ -21,6 +21,8 @@ from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 from PIL import Image
 
+from . import live
+
 Picture = torch.Tensor | np.ndarray
 Frame = Picture | Figure
 
@@ -153,17 +155,26 @@ def frames(pictures_or_figures: Sequence[Frame], labels: Sequence[str], name: st
     return _widget({"": [str(label) for label in labels]}, pictures_or_figures, name, interval)
 
 
-def sliders(axes: Mapping[str, Sequence[object]], render: Callable[..., Frame], name: str) -> HTML:
+def sliders(axes: Mapping[str, Sequence[object]], render: Callable[..., Frame], name: str) -> object:
     """Put one slider per axis over frames computed beforehand by render(*values), for every combination.
 
-    axes: {axis name: values}, one or two of them; render returns a figure or a picture.  Raises
-    ValueError for more axes or an empty one.
+    axes: {axis name: values}, one or two of them; render returns a figure or a picture.  In a notebook that a reader
+    has open the sliders are live: they stop at every number between the ends.  ValueError for more axes or an empty
+    one.
     """
     if not 1 <= len(axes) <= 2:
         raise ValueError(f"give one or two axes, not {len(axes)}: every combination is precomputed")
+    if not all(axes.values()):
+        raise ValueError("give at least one frame for every axis")
+    if live.wanted():
+        return live.widgets(axes, lambda *values: _as_figure(render(*values)))
     pictures = [render(*values) for values in itertools.product(*axes.values())]
     texts = {f"{axis} = ": [_text(value) for value in values] for axis, values in axes.items()}
     return _widget(texts, pictures, name, None)
+
+
+def _as_figure(frame: Frame) -> Figure:
+    return frame if isinstance(frame, Figure) else grid([frame], height=3)
 
 
 def compare(before: Picture, after: Picture, labels: tuple[str, str], name: str) -> HTML:

@@ -1,5 +1,6 @@
 """`python -m ilib.check` says what belongs into a bug report."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -41,3 +42,14 @@ def test_results_are_counted_per_profile(tmp_path: Path) -> None:
         (tmp_path / "results" / "mbdgan_1" / f"{name}.json").touch()
     assert check.results(tmp_path) == "cpu: 1, smoke: 2"
     assert check.weights(tmp_path) == "none"
+
+
+def test_costs_on_the_device_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check, "device", lambda: "cpu")
+    lines = check.costs_here("04_mbd_gan", "mbdgan_1").splitlines()
+    assert lines[0].startswith("device: cpu")
+    assert re.search(r"PROFILE=cpu TABLE=mbdgan_1: [\d.]+ h of training", lines[-1])
+    monkeypatch.setattr(check, "device", lambda: "cuda (Tesla T4)")
+    assert re.search("PROFILE=gpu .* on an H200, by estimate .* on a T4", check.costs_here("04_mbd_gan", "mbdgan_1"))
+    with pytest.raises(ValueError, match="no_table"):
+        check.costs_here("04_mbd_gan", "no_table")

@@ -12,9 +12,10 @@ import ilib.degrade
 from ilib.data import load
 from ilib.gan.sources import Photographs
 from ilib.kernels import gaussian
+from ilib.metrics import luma_psnr
 from ilib.operators import CircularBlur
 from ilib.results import Job, load_grid
-from ilib.results.digests import settings_of, training_settings
+from ilib.results.digests import digests, settings_of, training_settings
 from ilib.results.runs import Cost, Pairs, measure, method_of, restore, row_of, scores_of
 from ilib.results.training import plan_training
 
@@ -144,10 +145,29 @@ def test_one_column_trains_for_all(columns: Path) -> None:
 
 def test_unknown_metric_and_parameters_are_named(columns: Path) -> None:
     path = columns / "notebooks/tables/toy.yaml"
-    path.write_text(path.read_text().replace("[psnr, affine_psnr]", "[psnr, beauty]").replace("gain: 0.5", "gian: 0.5"))
+    text = path.read_text().replace("gain: 0.5", "gian: 0.5")
+    path.write_text(text)
     grid = load_grid("toy")
     with pytest.raises(ValueError, match="has no parameter gian; it has gain, noise"):
         measure(grid, "dark", "smoke")
     trial = measure(grid, "pairs", "smoke")
-    with pytest.raises(ValueError, match="metric beauty is unknown; choose among psnr, ssim"):
-        scores_of(trial.y, trial.x, grid.metrics)
+    with pytest.raises(ValueError, match="metric beauty is unknown; choose among .*psnr"):
+        scores_of(trial.y, trial.x, {"psnr": "beauty"})
+    path.write_text(text.replace("[psnr, affine_psnr]", "[psnr, beauty]"))
+    with pytest.raises(ValueError, match="'beauty' is no metric; choose one of .*psnr"):
+        load_grid("toy")
+    path.write_text(text.replace("[psnr, affine_psnr]", "psnr"))
+    with pytest.raises(ValueError, match="must be a list of names"):
+        load_grid("toy")
+
+
+def test_a_table_may_give_a_metric_its_own_reading(columns: Path) -> None:
+    """Super-resolution scores the Y channel without its border, and calls that PSNR."""
+    path, job = columns / "notebooks/tables/toy.yaml", Job("toy", "wiener", "pairs", "smoke")
+    before = digests(load_grid("toy"), job, columns)
+    path.write_text(path.read_text().replace("[psnr, affine_psnr]", "{psnr: luma_psnr, affine_psnr: affine_psnr}"))
+    grid = load_grid("toy")
+    trial, after = measure(grid, "pairs", "smoke"), digests(grid, job, columns)
+    figures = scores_of(trial.y, trial.x, grid.metrics)
+    assert figures["psnr"] == [round(float(f), 5) for f in luma_psnr(trial.y, trial.x)]
+    assert before["settings"] != after["settings"] and before["code"] != after["code"]

@@ -9,7 +9,7 @@ from PIL import Image
 
 from ilib import kernels
 from ilib.data import available, haze_triples, load, rain_streaks
-from ilib.metrics import luma, luma_psnr, psnr
+from ilib.metrics import luma, luma_psnr, luma_ssim, psnr
 from ilib.operators import Blur, CircularBlur, dot_test
 from ilib.physics import BicubicDown, BicubicUp, Haze, Product, Rain, Scaling, bicubic_matrix, same_size
 
@@ -135,6 +135,8 @@ def test_luma_is_that_of_matlab():
     spoilt = border.clone()
     spoilt[..., :4, :] = 0
     assert torch.isinf(luma_psnr(spoilt, border)) and torch.isfinite(luma_psnr(spoilt, border, 3))
+    border = torch.rand(1, 3, 24, 24)
+    assert luma_ssim(border, border) == 1 > luma_ssim(border.flip(1), border)
 
 
 @pytest.mark.skipif(available()["set5"] is None, reason="Set5 is not found through ILIB_DATA")

@@ -8,7 +8,7 @@ import torch
 from ilib.data import available, haze_of, load
 from ilib.gan.settings import Settings
 from ilib.gan.sources import Photographs
-from ilib.gan.tasks import HazyScenes, Rainy, Shaken, Shrunk, hazy_scenes
+from ilib.gan.tasks import HazyScenes, Rainy, Shaken, Shrunk, hazy_scenes, rainy_pictures
 from ilib.kernels import gaussian
 from ilib.metrics import psnr
 from ilib.operators import dot_test
@@ -205,3 +205,9 @@ def test_recorded_text() -> None:
 def test_recorded_rain() -> None:
     pairs = columns.rain("rain", n=3)
     assert float((pairs.A(pairs.pictures.x) - pairs.y).abs().mean()) < 0.01
+
+
+def test_rain_is_a_source_of_a_grid() -> None:
+    source = rainy_pictures(load("embedded/train", size=48), None, noise=0.0)
+    batch = source.draw(SMALL, 0)
+    assert source.camera == Rainy() and (batch.y >= batch.x - ROUNDING).all() and (batch.y > batch.x + 0.1).any()

@@ -189,6 +189,11 @@ def shrunk_pictures(pictures: Pictures, camera: None, **options: Any) -> Photogr
     return Photographs(pictures, Shrunk(**options))
 
 
+def rainy_pictures(pictures: Pictures, camera: None, **options: Any) -> Photographs:
+    """Crops under streaks that Rainy(**options) draws: a grid's source, whose column holds recorded pairs."""
+    return Photographs(pictures, Rainy(**options))
+
+
 def hazy_scenes(pictures: Pictures, camera: None, *, name: str) -> HazyScenes:
     """Find the haze of clear scenes: a grid's source, whose column holds recorded pairs.
 

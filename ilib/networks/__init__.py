@@ -12,6 +12,7 @@
     fold        batch norm in inference mode, folded into the layers before it
     odcnn       deconvolution by a column and a row of 121 taps, begun at the Wiener inverse (Xu et al., 2014)
     gand_critic a shortened VGG that tells restored pictures from photographs (GAN-D, Fig. 1)
+    lpips       how different two pictures look (Zhang et al., 2018), a measure
 
 A generator is called as G(y, A, sigma) -> x_hat: what the camera saw (B, C, H, W), its operator, and the standard
 deviation of the noise (B, 1, 1, 1); one that is blind to A and sigma does not look at them.  A generative prior is

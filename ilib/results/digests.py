@@ -1,10 +1,11 @@
 """Digests: what a row depends on, so that a change makes it stale and a new comment does not.
 
 Settings: the grid's entries for this row, column and profile, and the seed.  Code: the definitions in ilib that the
-method, the kernel and the run reach, found by following names from one definition to the next, and the cells of
-evaluate.ipynb that compute; without comments, docstrings, blank lines and outputs.  A row with trained weights adds how
-they are made (the train block, and the code that training reaches) and their checksum.  Not followed (OUTSIDE):
-loaders, because the row holds the sha256 of the pixels themselves; checks, which raise or let pass; book-keeping.
+method, the kernel, the metrics and the run reach, found by following names from one definition to the next, and the
+cells of evaluate.ipynb that compute; without comments, docstrings, blank lines and outputs.  A row with trained
+weights adds how they are made (the train block, and the code that training reaches) and their checksum.  Not followed
+(OUTSIDE): loaders, because the row holds the sha256 of the pixels themselves; checks, which raise or let pass;
+book-keeping.
 Not covered: the versions of other packages (the row names Python, torch and ilib), and names that are only put
 together while the program runs.
 """
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ..gan.registry import WEIGHTS, read_registry
-from .grids import METRICS, PHOTOGRAPHS, ColumnSpec, Grid, SameAs, TrainProfile, TrainSpec
+from .grids import METRICS, PHOTOGRAPHS, SCORES, ColumnSpec, Grid, SameAs, TrainProfile, TrainSpec
 from .project import EVALUATE
 from .rows import Job
 
@@ -50,7 +51,8 @@ def settings_of(grid: Grid, job: Job) -> dict[str, Any]:
         "bits": profile.bits,
         "seed": job.seed,
     }
-    scored = {} if grid.metrics == METRICS else {"metrics": list(grid.metrics)}
+    plain = all(name == score for name, score in grid.metrics.items())
+    scored = {} if grid.metrics == METRICS else {"metrics": list(grid.metrics) if plain else grid.metrics}
     return settings | scored | ({"train": training_settings(grid, job)} if row.train else {})
 
 
@@ -95,7 +97,8 @@ def code_of(grid: Grid, job: Job, root: Path) -> dict[str, str]:
     """Return the definitions and the notebook cells that one run reaches: name -> text without comments."""
     row, path = grid.row(job.row), root / EVALUATE
     network = [train_block(*grid.trained_by(job))[0].network] if row.train else []
-    starts = (*RUN, str(row.method), _maker(grid.column(job.column)), *network)
+    scores = [SCORES[score] for score in grid.metrics.values()]
+    starts = (*RUN, *scores, str(row.method), _maker(grid.column(job.column)), *network)
     return _sorted_code(starts) | {EVALUATE: _notebook_code(path, path.stat().st_mtime_ns, row.train is not None)}
 
 

@@ -17,7 +17,9 @@ from .project import GRIDS, project_folder
 from .rows import Job, check_identifier
 
 MAKERS = ("kernel", "camera", "pairs")
-METRICS = ("psnr", "ssim")
+METRICS = {"psnr": "psnr", "ssim": "ssim"}  # of a table that names none: what the row calls it -> how it is scored
+SCORES = {"lpips": "ilib.networks.lpips.lpips"} | {
+    name: f"ilib.metrics.{name}" for name in ("psnr", "ssim", "affine_psnr", "shift_psnr", "luma_psnr", "luma_ssim")}
 PHOTOGRAPHS = "ilib.gan.sources.Photographs"
 AVERAGE = "average"  # what the mean over the columns is called where the grid gives it no other name
 Figures = dict[str, dict[str, float]]
@@ -152,7 +154,7 @@ class Grid:
     differences: dict[str, tuple[str, str]]
     average: str = AVERAGE
     decimals: dict[str, int] = field(default_factory=dict)
-    metrics: tuple[str, ...] = METRICS
+    metrics: dict[str, str] = field(default_factory=METRICS.copy)
     others: dict[str, "Grid"] = field(default_factory=dict)
 
     def row(self, name: str) -> RowSpec:
@@ -472,10 +474,14 @@ def _decimals(block: Any) -> dict[str, int]:
     return block
 
 
-def _metrics(names: Any) -> tuple[str, ...]:
-    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+def _metrics(names: Any) -> dict[str, str]:
+    """Read the names of metrics, or what the table calls them and how each is scored: {psnr: luma_psnr}."""
+    scores = dict.fromkeys(names) if isinstance(names, list) else names
+    if not isinstance(scores, dict) or not scores or not all(isinstance(name, str) for name in scores):
         raise TypeError(f"metrics is {names!r}; it must be a list of names, as {list(METRICS)}")
-    return tuple(names)
+    for name, score in scores.items():
+        _choose(SCORES, name if score is None else score, "metric")
+    return {name: name if score is None else score for name, score in scores.items()}
 
 
 def _each(blocks: Any, where: str, parse: Callable[[str, Any], Any], names: bool = True) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -26,17 +26,14 @@ import ilib
 
 from ..data import Pictures, load
 from ..degrade import Measurement
-from ..metrics import affine_psnr, psnr, shift_psnr, ssim
 from ..operators import CircularBlur, LinearOperator
 from .digests import digests
-from .grids import METRICS as PLAIN
-from .grids import ColumnSpec, Grid
+from .grids import METRICS, SCORES, ColumnSpec, Grid
 from .project import COMMIT, project_folder
 from .rows import Job, Row, mean_and_sd
 from .trained import weights_of
 
 Method = Callable[[Tensor, LinearOperator | None], Tensor | tuple[Tensor, Tensor]]
-METRICS = {"psnr": psnr, "ssim": ssim, "affine_psnr": affine_psnr, "shift_psnr": shift_psnr}
 
 
 @dataclass(frozen=True)
@@ -183,16 +180,18 @@ def restore(method: Method, trial: Trial) -> Estimate:
     return Estimate(x_hat.clamp(0, 1), *kernel)
 
 
-def scores_of(x_hat: Tensor, x: Tensor, metrics: Iterable[str] = PLAIN, chunk: int = 10) -> dict[str, list[float]]:
-    """Return figures of each picture, to five decimals: PSNR (dB), SSIM, or what else METRICS names.
+def scores_of(x_hat: Tensor, x: Tensor, metrics: Mapping[str, str] = METRICS,
+              chunk: int = 10) -> dict[str, list[float]]:  # fmt: skip
+    """Return figures of each picture, to five decimals: PSNR (dB), SSIM, or what else is asked for.
 
-    (N, C, H, W) twice -> metric -> N figures; ValueError for an unknown metric.
+    (N, C, H, W) twice, metrics: name -> a name in SCORES -> name -> N figures; ValueError for an unknown one.
     """
-    wrong = [name for name in metrics if name not in METRICS]
+    wrong = [name for name in metrics.values() if name not in SCORES]
     if wrong:
-        raise ValueError(f"metric {', '.join(wrong)} is unknown; choose among {', '.join(METRICS)}")
+        raise ValueError(f"metric {', '.join(wrong)} is unknown; choose among {', '.join(SCORES)}")
     pairs = list(zip(x_hat.split(chunk), x.split(chunk), strict=True))
-    return {name: [round(float(f), 5) for a, b in pairs for f in METRICS[name](a, b)] for name in metrics}
+    scores = {name: find_function(SCORES[score]) for name, score in metrics.items()}
+    return {name: [round(float(f), 5) for a, b in pairs for f in score(a, b)] for name, score in scores.items()}
 
 
 @dataclass

@@ -4,6 +4,7 @@
     rows: [wiener, tv, hl]     # which of its rows; left out: all that can be run (and trained, where train. is varied)
     columns: [motion]          # which of its columns; left out: all that can be run
     profiles: [smoke, cpu]     # which of its profiles; left out: all
+    metrics: [psnr, lpips]     # what is measured; left out: what the table measures
     vary:
       noise: [0, 0.01, 0.02]   # noise, bits, data.size, kernel.NAME, method.NAME or train...., and the values
 
@@ -37,6 +38,7 @@ from .grids import (
     _choose,
     _is_count,
     _mapping,
+    _metrics,
     _profile,
     load_grid,
     read_yaml,
@@ -55,7 +57,7 @@ Point = dict[str, Any]  # setting -> value
 class Sweep:
     """A base table, which of its rows, columns and profiles are run, and the values of each setting that is varied.
 
-    sizes: set -> its pictures, for train.data.n.
+    sizes: set -> its pictures, for train.data.n; metrics: what is measured (none given: what the table measures).
     """
 
     name: str
@@ -65,6 +67,7 @@ class Sweep:
     profiles: tuple[str, ...]
     vary: dict[str, list[Any]]
     sizes: dict[str, int] = field(default_factory=dict)
+    metrics: dict[str, str] = field(default_factory=dict)
 
     def points(self) -> dict[str, Point]:
         """Return every combination of values under the id of its table, as noise_motion_0p01.
@@ -109,7 +112,8 @@ def changed_grid(sweep: Sweep, table: str, point: Point) -> Grid:
     columns = {n: replace(base.columns[n], parameters=base.columns[n].parameters | kernel) for n in sweep.columns}
     profiles = {n: replace(p, data=p.data | data, **plain) for n, p in base.profiles.items() if n in sweep.profiles}
     return replace(base, table=table, title=f"{base.title}: {label}", rows=rows, columns=columns, profiles=profiles,
-                   differences={}, average=AVERAGE, others=base.others | {base.table: base})  # fmt: skip
+                   metrics=sweep.metrics or base.metrics, differences={}, average=AVERAGE,
+                   others=base.others | {base.table: base})  # fmt: skip
 
 
 def _part(point: Point, kind: str) -> Point:
@@ -186,7 +190,7 @@ def _loaded(name: str, root: Path, files: tuple[tuple[Path, int], ...]) -> Sweep
 def parse_sweep(name: str, content: Any, root: Path) -> Sweep:
     """Build a sweep from the content of its YAML.  ValueError and TypeError name the place and what is allowed."""
     check_identifier(name, "the sweep's name")
-    _check_keys("the sweep", content, ("base", "vary"), ("rows", "columns", "profiles", "sizes"))
+    _check_keys("the sweep", content, ("base", "vary"), ("rows", "columns", "profiles", "sizes", "metrics"))
     _choose(dict.fromkeys(table_ids(root)), content["base"], "table")
     if name in table_ids(root):
         raise ValueError(f"{name} is the name of a table; give the sweep another")
@@ -194,7 +198,8 @@ def parse_sweep(name: str, content: Any, root: Path) -> Sweep:
     rows = _chosen("rows", content, _rows_for(base, vary), base.table)
     columns = _chosen("columns", content, base.conditions(), base.table)
     profiles = _chosen("profiles", content, base.profiles, base.table)
-    sweep = Sweep(name, base, rows, columns, profiles, vary, _sizes(content.get("sizes", {})))
+    metrics = _metrics(content.get("metrics", base.metrics))
+    sweep = Sweep(name, base, rows, columns, profiles, vary, _sizes(content.get("sizes", {})), metrics)
     _check_points(sweep)
     return sweep
 

@@ -27,7 +27,7 @@ from .rows import Row, mean_and_sd, read_rows
 
 DIGITS = {"psnr": 2, "ssim": 3}
 NAMES_OF_METRICS = {"psnr": "PSNR (dB)", "ssim": "SSIM", "affine_psnr": "PSNR after the best affine fit (dB)",
-                    "shift_psnr": "PSNR at the best shift (dB)"}
+                    "shift_psnr": "PSNR at the best shift (dB)", "luma_psnr": "PSNR of Y (dB)", "lpips": "LPIPS"}
 NOTHING = "–"
 HOW_TO_READ = ("A figure of ours is at the largest profile at which the row has one, named in the last column; "
                "profiles test on different pictures, so that lines of different profiles are not compared. After ± "
