@@ -190,13 +190,13 @@ def compare(before: Picture, after: Picture, labels: tuple[str, str], name: str)
     first, second = (f"data:image/jpeg;base64,{base64.b64encode(_file(image, 'JPEG', 85)).decode()}"
                      for image in images)
     width, height = images[0].size
-    key, (left, right) = _key(name), map(html.escape, labels)
+    key, (left, right) = key_of(name), map(html.escape, labels)
     return HTML(_PAIR.format(key=key, name=html.escape(name), before=first, after=second, left=left, right=right,
                              width=width, height=height, style=_PAIR_STYLE,
                              script=_PAIR_SCRIPT.replace("KEY", key)))
 
 
-def _key(name: str) -> str:
+def key_of(name: str) -> str:
     """Turn the name of a figure into an id; ValueError where nothing is left of it."""
     key = "ilib-" + re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
     if key == "ilib-":
@@ -211,7 +211,7 @@ def _text(value: object) -> str:
 def _widget(axes: Mapping[str, list[str]], pictures: Sequence[Frame], name: str,
             interval: int | None) -> HTML:
     """Assemble the fragment: image, a slider per {caption: texts}, play button where there is an interval."""
-    key = _key(name)
+    key = key_of(name)
     if not pictures:
         raise ValueError("give at least one frame for every axis")
     encoded = [_encode(picture) for picture in pictures]

@@ -109,7 +109,7 @@ def pages_with(words: str) -> list[str]:
 def test_sliders_move_pictures_by_keyboard(browser: object, address: str, page: str) -> None:
     """Every slider of the page: an arrow key changes what is seen, what is said of it, and the picture's text."""
     with Visit(browser, address, f"{page}.html") as visit:
-        figures = visit.tab.locator("[data-ilib]")
+        figures = visit.tab.locator("[data-ilib]:visible")
         assert figures.count() > 0
         for root in figures.all():
             assert root.get_attribute("aria-label")
@@ -133,6 +133,19 @@ def test_play_button_runs_and_stops(browser: object, address: str, page: str) ->
         if button.inner_text() == "Pause":  # it stops by itself behind the last frame
             visit.tab.keyboard.press("Enter")
         assert button.inner_text() == "Play"
+
+
+@pytest.mark.parametrize("page", pages_with("data-chooser="))
+def test_answers_choose_what_is_shown(browser: object, address: str, page: str) -> None:
+    with Visit(browser, address, f"{page}.html", WIDTHS["phone"]) as visit:
+        root, seen = visit.tab.locator("[data-chooser]"), set()
+        for select in root.locator("select").all():
+            select.focus()
+            visit.tab.keyboard.press("ArrowDown")
+            shown = root.locator("section:visible")
+            assert shown.count() == 1
+            seen.add(shown.get_attribute("data-answers"))
+        assert len(seen) == root.locator("select").count()
 
 
 def test_first_picture_can_be_dragged(browser: object, address: str) -> None:
