@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from test_results import project, up_to_date  # noqa: F401 (a fixture)
-from test_results_runs import plan, planned, snakemake, workflow  # noqa: F401 (a fixture)
+from test_results_runs import ROOT, plan, planned, snakemake, workflow  # noqa: F401 (a fixture)
 from test_sweeps import sweep
 from test_training import DOLL, GRID, JOB, ROW, toy, trainable, trained  # noqa: F401 (a fixture)
 from test_training import sweep as trainable_workflow  # noqa: F401 (a fixture)
@@ -15,7 +15,7 @@ from ilib.gan.weights import load_weights
 from ilib.results import Job, load_grid
 from ilib.results.digests import settings_of, training_digests, training_settings
 from ilib.results.queue import trainings_of, wanted_tasks, why_wanted
-from ilib.results.sweeps import Sweep, cut_evenly, load_sweep
+from ilib.results.sweeps import Sweep, cut_evenly, load_sweep, sweep_ids
 from ilib.results.trained import needed_training, why_untrained, with_weights
 from ilib.results.training import main, plan_training
 
@@ -205,3 +205,15 @@ def test_plan_of_trained_sweeps(trainable_workflow: Path) -> None:  # noqa: F811
     load(trainable_workflow, "{train.settings.steps: [10, 20, 30]}", name="steps")
     names = {f"data/weights/{point(t).weights}.safetensors" for t in ("steps_10", "toy", "steps_30")}
     assert {Path(name).stem for name in names} <= planned(trainable_workflow, "steps")
+
+
+@pytest.mark.parametrize("name", sweep_ids(ROOT))
+def test_every_training_of_the_projects_sweeps_can_be_planned(name: str) -> None:
+    """Also where a table trains once for all columns and the sweep tests on others than the one that it names."""
+    sweep = load_sweep(name, ROOT)
+    for profile in sweep.profiles:
+        for table in sweep.points():
+            grid = sweep.grid(table)
+            for job in grid.jobs(profile):
+                if grid.rows[job.row].train is not None:
+                    assert training_settings(*grid.trained_by(job))["settings"]

@@ -131,7 +131,8 @@ def _train_at(sweep: Sweep, row: str, point: Point) -> TrainSpec | SameAs | None
     profiles = {name: _given_at(sweep, given, point) for name, given in kept.items()} if varied else kept
     if profiles == kept and len(varied) in (0, len(point)):
         return SameAs(sweep.base.table, row)
-    return replace(spec, profiles=profiles)
+    column = spec.column and (spec.column if spec.column in sweep.columns else sweep.columns[0])  # one camera for all
+    return replace(spec, profiles=profiles, column=column)
 
 
 def _given_at(sweep: Sweep, given: TrainProfile, point: Point) -> TrainProfile:
