@@ -216,4 +216,6 @@ def test_every_training_of_the_projects_sweeps_can_be_planned(name: str) -> None
             grid = sweep.grid(table)
             for job in grid.jobs(profile):
                 if grid.rows[job.row].train is not None:
-                    assert training_settings(*grid.trained_by(job))["settings"]
+                    base, its = grid.trained_by(job)
+                    assert training_settings(base, its)["settings"]
+                    assert base.trained_by(its) == (base, its), "the one that trains is found at once"

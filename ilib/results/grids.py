@@ -206,7 +206,7 @@ class Grid:
             return self, job._replace(column=train.column)
         if not isinstance(train, SameAs):
             return self, job
-        return self.others[train.table], job._replace(table=train.table, row=train.row)
+        return self.others[train.table].trained_by(job._replace(table=train.table, row=train.row))
 
     def check(self, job: Job) -> None:
         """Raise ValueError unless the job is one of this grid's, saying what is allowed."""
