@@ -38,14 +38,14 @@ def points_table(name: str, setting: str, reference: Sequence[Row] = (), profile
     for value, rows in found.items():
         line = {setting.rpartition(".")[2]: str(value), "seeds": str(len(rows))}
         for metric in metrics:
-            stated = mean_and_sd([row.mean(metric) for row in rows])
-            spread = "" if stated["sd"] is None else f" ± {stated['sd']:.{DIGITS.get(metric, 3)}f}"
-            line[NAMES_OF_METRICS[metric]] = f"{stated['mean']:.{DIGITS.get(metric, 3)}f}{spread}"
+            stated, digits = mean_and_sd([row.mean(metric) for row in rows]), 2 if "psnr" in metric else 3
+            spread = "" if stated["sd"] is None else f" ± {stated['sd']:.{digits}f}"
+            line[NAMES_OF_METRICS[metric]] = f"{stated['mean']:.{digits}f}{spread}"
         lines.append(line | ({"difference (dB)": _difference(rows, reference)} if reference else {}))
     wanted = len(load_sweep(name).points())
     left = "; make queue PROFILE=cpu lists the others" if len(found) < wanted else ""
     print(f"{len(found)} of {wanted} points have been run{left}")
-    return plain_table(pd.DataFrame(lines))
+    return plain_table(pd.DataFrame(lines)) if lines else HTML("<p>No point has been run yet.</p>")
 
 
 def _difference(rows: Sequence[Row], reference: Sequence[Row]) -> str:
