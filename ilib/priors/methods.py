@@ -1,8 +1,8 @@
 """The algorithms as methods of a table: (y, A) -> x_hat and the kernels, block by block of pictures.
 
 What A blurs with is not looked at; which priors are taken, and for how many iterations, comes from the name that it
-carries (ilib.priors.inputs.Untold).  What a block of pictures gave is kept in checkpoints/blocks, so that a run that was
-stopped goes on with the next block.
+carries (ilib.priors.inputs.Untold).  What a block of pictures gave is kept in checkpoints/blocks, so that a run that
+was stopped goes on with the next block.
 """
 
 from collections.abc import Callable
@@ -14,8 +14,10 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from ..blind import without_kernel
 from ..files import sha256_of, write_bytes
 from ..gan.registry import WEIGHTS, read_registry
+from ..networks.vae import KERNEL_SIDE
 from ..results.digests import digest_of, reached_code
 from ..results.project import CHECKPOINTS, project_folder
 from . import algorithm_1 as one
@@ -91,7 +93,9 @@ def kept(given: dict[str, Any], y: Tensor, find: Callable[[], one.Found]) -> tup
     return block["x_hat"].to(y), block["kernel"].to(y)
 
 
-def _solved(y: Tensor, task: Task, kernels: str, solve: Callable, how: one.Descent | two.Slack) -> tuple[Tensor, Tensor]:
+def _solved(
+    y: Tensor, task: Task, kernels: str, solve: Callable[..., one.Found], how: one.Descent | two.Slack
+) -> tuple[Tensor, Tensor]:
     """Run an algorithm on a block of pictures, or take what it gave before."""
     names = task.weights(kernels)
 
@@ -129,3 +133,12 @@ def algorithm_2(y: Tensor, A: object, *, kernels: str = "blur", dropped: bool = 
     rate = two.Slack.rate * (5 if task.profile == DRAWN[0] else 1)
     how = two.Slack(steps, stages_of(steps, dropped), rate=rate, chunk=CHUNK)
     return _solved(y, task, kernels, two.algorithm_2, how)
+
+
+def dark_channel(y: Tensor, A: object) -> tuple[Tensor, Tensor]:
+    """Deblur by the dark channel prior, kernels as large as 27 pixels or half of the picture.  -> x_hat, kernels.
+
+    y (B, C, H, W); A is not looked at.
+    """
+    half = min(y.shape[-2:]) // 2
+    return without_kernel(y, A, prior="dark_channel", size=min(KERNEL_SIDE - 1, half - 1 + half % 2))
