@@ -57,6 +57,7 @@ TRIALS = {
     "kernels of sum one": Trial(kernels="unit_blur"),
     "kernels of sum one, weight 0.001": Trial(kernels="unit_blur", weight=0.001),
     "kernels of sum one, weight 0.01": Trial(kernels="unit_blur", weight=0.01),
+    "kernels of sum one, weight 0.001, started by the encoder": Trial(kernels="unit_blur", weight=0.001, encoder=True),
     "kernels of sum one, weight 0.1": Trial(kernels="unit_blur", weight=0.1),
 }
 
