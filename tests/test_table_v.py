@@ -15,7 +15,7 @@ from ilib.networks import DCGAN, NumberDecoder
 from ilib.operators import CircularBlur
 from ilib.priors import algorithm_1 as one
 from ilib.priors import methods
-from ilib.priors.encoded import algorithm_1_from_encoder, encoded_starts
+from ilib.priors.encoded import algorithm_1_from, encoded_starts
 from ilib.priors.inputs import NOISE, SIDES, Trajectories, Untold, blurred, shaken
 from ilib.priors.latent import Generators, cost
 from ilib.priors.load import halved, load_prior
@@ -206,8 +206,11 @@ def test_encoded_starts() -> None:
     assert z.shape == (2, 4, 6) and torch.equal(z[:, 0], y.flatten(1)[:, :6])
     assert 0.03 < float((z[:, 1:] - z[:, :1]).std()) < 0.2
     G = Generators(NumberDecoder(6, 2).eval().requires_grad_(False), load_prior("prior--blur--smoke--s0"))
-    found = algorithm_1_from_encoder(y, G, Encoder(), one.Descent(1, ((0, 1),), rate=1e-6), [0, 1])
+    start = {"z_i": z[:, :1], "z_k": torch.zeros(2, 1, G.kernel.latent)}
+    found = algorithm_1_from(y, G, start, one.Descent(1, ((0, 1),), rate=1e-6))
     assert torch.allclose(found.z_i, z[:, 0], atol=1e-4), "it starts there"
+    with pytest.raises(ValueError, match="2 pictures and 10 restarts"):
+        algorithm_1_from(y, G, start)
 
 
 # ---- the figures on the page

@@ -1,4 +1,5 @@
-"""Algorithm 1 from other starts than N(0, I): an encoder's guess for the blurred picture, with some noise on it."""
+"""Algorithm 1 from starts that are given: an encoder's guess for the blurred picture, or, to learn what is there to be
+found, for the sharp one."""
 
 from collections.abc import Sequence
 
@@ -6,34 +7,34 @@ import torch
 from torch import Tensor, nn
 
 from .algorithm_1 import Descent, Found, alternate, found, misfit
-from .latent import Generators, State, draws, seeds_for, staged
+from .latent import Generators, State, draws, staged
 from .load import halved
 
 
-def encoded_starts(y: Tensor, encoder: nn.Module, restarts: int, seeds: Sequence[int], spread: float = 0.5) -> Tensor:
-    """Return the encoder's mean for y, moved by N(0, spread^2) in all restarts but the first.
+@torch.no_grad()
+def encoded_starts(x: Tensor, encoder: nn.Module, restarts: int, seeds: Sequence[int], spread: float = 0.5) -> Tensor:
+    """Return the encoder's mean for x, moved by N(0, spread^2) in all restarts but the first.
 
-    y (B, C, H, W) -> (B, restarts, latent).
+    x: pictures (B, C, H, W) or kernels (B, h, w), as the encoder takes them -> (B, restarts, latent).
     """
-    mean = encoder(y)[0][:, None]
-    moved = spread * draws(seeds, restarts, mean.shape[-1], 0).to(y)
+    mean = encoder(x)[0][:, None]
+    moved = spread * draws(seeds, restarts, mean.shape[-1], 0).to(x)
     moved[:, 0] = 0
     return mean + moved
 
 
 @torch.no_grad()
-def algorithm_1_from_encoder(
-    y: Tensor, G: Generators, encoder: nn.Module, how: Descent | None = None, seeds: Sequence[int] | None = None
-) -> Found:
-    """Run Algorithm 1 with z_i started at the encoder's guess for y, z_k as ever; not in the paper.
+def algorithm_1_from(y: Tensor, G: Generators, start: State, how: Descent | None = None) -> Found:
+    """Run Algorithm 1 from given starts, z_i and z_k (B, R, length); not in the paper.
 
-    y (B, C, H, W); seeds: one for each picture.  ValueError as algorithm_1.
+    y (B, C, H, W).  ValueError as algorithm_1, and where the number of restarts is not that of the first stage.
     """
     how = how or Descent()
     G.check(y)
-    own, fast = seeds_for(y, seeds), Generators(halved(G.picture), G.kernel) if how.bf16 else G
-    R = how.stages[0][1]
-    start = {"z_i": encoded_starts(y, encoder, R, own), "z_k": draws(own, R, G.kernel.latent, 1).to(y)}
+    if any(z.shape[:2] != (len(y), how.stages[0][1]) for z in start.values()):
+        raise ValueError(f"the starts are {[tuple(z.shape) for z in start.values()]}; pass (B, R, length) for "
+                         f"{len(y)} pictures and {how.stages[0][1]} restarts")
+    fast = Generators(halved(G.picture), G.kernel) if how.bf16 else G
 
     def move(who: Tensor, part: State, steps: range) -> State:
         return alternate(y[who], part, fast, how, steps)
