@@ -61,7 +61,7 @@ TRIALS = {
     "kernels of sum one, weight 0.001": Trial(kernels="unit_blur", weight=0.001),
     "kernels of sum one, weight 0.01": Trial(kernels="unit_blur", weight=0.01),
     "weight 0.01, started at the truth": Trial(kernels="unit_blur", weight=0.01, start="truth", restarts=1, steps=600),
-    "weight 0.01, started by the encoder": Trial(kernels="unit_blur", weight=0.01, start="encoder"),
+    "weight 0.001, started by the encoder": Trial(kernels="unit_blur", weight=0.001, start="encoder"),
 }
 
 
