@@ -59,6 +59,8 @@ TRIALS = {
     "kernels of sum one": Trial(kernels="unit_blur"),
     "kernels of sum one, started at the truth": Trial(kernels="unit_blur", start="truth", restarts=1, steps=600),
     "kernels of sum one, weight 0.001": Trial(kernels="unit_blur", weight=0.001),
+    "kernels of sum one, weight 0.001, three times the iterations": Trial(
+        kernels="unit_blur", weight=0.001, steps=6000),
     "kernels of sum one, weight 0.01": Trial(kernels="unit_blur", weight=0.01),
     "weight 0.01, started at the truth": Trial(kernels="unit_blur", weight=0.01, start="truth", restarts=1, steps=600),
     "weight 0.001, started by the encoder": Trial(kernels="unit_blur", weight=0.001, start="encoder"),
