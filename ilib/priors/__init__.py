@@ -7,6 +7,11 @@
     algorithm_2   the picture near the range, with total variation (eq. 10)
     algorithm_3   a generator that is fitted to one blurred picture (eqs. 11, 12)
     aligned       the shift that picture and kernel may share, resolved before anything is measured
+    encoded       Algorithm 1 from the guess of an encoder
+    products      decoders without overlap as matrix products
+    inputs        the measurements of Table V
+    methods       the algorithms as rows of a table, block by block
+    varied        the same with more noise, longer blurs, fewer restarts
     plans         how the priors are trained, by name and profile
     learners      one step of a variational autoencoder, of a generative adversarial network
     training      `python -m ilib.priors.training numbers cpu`
