@@ -131,6 +131,6 @@ def gmm_steps(y: Tensor, A: CircularConvolution, *, noise: float, weight: float 
 
 
 def cnn_steps(y: Tensor, A: CircularConvolution, *, weights: str, noise: float, weight: float = CNN_WEIGHT) -> Tensor:
-    """Plug in a trained network of data/weights.  (B, 3, H, W) -> the same; errors as plug_and_play and load_weights."""
+    """Plug in a trained network.  (B, 3, H, W) -> the same; errors as plug_and_play and load_weights."""
     D = partial(cnn_denoise, weights=weights)
     return plug_and_play(y, A, D, falling(noise), noise=noise, weight=weight)

@@ -29,9 +29,9 @@ class ManyBlurs:
     """y = k_i * x_i + noise with periodic borders, rounded to 8 bits; k_i is a shake, a disk or a Gaussian.
 
     size: of the kernels, odd; lengths of the shakes, diameters of the disks, widths (standard deviations) of the
-    Gaussians: the ranges in pixels, drawn with equal chances for equal ratios; shakes, disks: their shares, the rest are
-    Gaussians; anxieties: the range of the hand's restlessness; noise: where the settings give no levels.  No kernel of a
-    test set is ever drawn.  ValueError for a range or a share that does not fit.
+    Gaussians: the ranges in pixels, drawn with equal chances for equal ratios; shakes, disks: their shares, the rest
+    are Gaussians; anxieties: the range of the hand's restlessness; noise: where the settings give no levels.  No kernel
+    of a test set is ever drawn.  ValueError for a range or a share that does not fit.
     """
 
     size: int = 57
@@ -56,9 +56,8 @@ class ManyBlurs:
     def kernels(self, n: int, seed: int) -> Tensor:
         """Draw kernels, which depend on seed and n.  -> (n, size, size) float32."""
         generator = torch.Generator().manual_seed(seed)
-        kind, place, restless = torch.rand(3, n, generator=generator, dtype=torch.float64).tolist()
-        return torch.stack([self._kernel(*three, seed + i) for i, three in enumerate(zip(kind, place, restless,
-                                                                                       strict=True))]).float()  # fmt: skip
+        places = torch.rand(3, n, generator=generator, dtype=torch.float64).T.tolist()
+        return torch.stack([self._kernel(*three, seed + i) for i, three in enumerate(places)]).float()
 
     def _kernel(self, kind: float, place: float, restless: float, seed: int) -> Tensor:
         """Draw one kernel: its kind by share, its extent and restlessness by their places in the ranges."""

@@ -5,8 +5,8 @@
     z_k = D(x_{k-1}; s_k)                                        the prior's step: a denoiser for noise of level s_k
     x_k = (A'A + rho_k)^-1 (A'y + rho_k z_k),  rho_k = sigma^2 / s_k^2          the data step, a division of spectra
 
-x_0 is the Wiener filter's estimate and the result z_K.  The levels s_k(sigma) and the denoiser are learned together, for
-many kernels and noise levels at once: the kernel is no part of the weights.
+x_0 is the Wiener filter's estimate and the result z_K.  The levels s_k(sigma) and the denoiser are learned together,
+for many kernels and noise levels at once: the kernel is no part of the weights.
 """
 
 import math
@@ -58,10 +58,10 @@ class DataStep:
 
 
 class Unrolled(nn.Module):
-    """x_hat = z_K of K learned steps, told the blur and the noise.  y (B, channels, H, W), sigma (B, 1, 1, 1) -> like y.
+    """x_hat = z_K of K learned steps, told blur and noise.  y (B, channels, H, W), sigma (B, 1, 1, 1) -> like y.
 
-    width: features of the denoiser; steps: K, 0 or more (0 is the Wiener filter); shared: one denoiser for all steps, or
-    one each.  A: a circular convolution, one kernel or one per picture.  s_k = exp(a_k) (sigma / 0.01)^b_k, a and b
+    width: features of the denoiser; steps: K, 0 or more (0 is the Wiener filter); shared: one denoiser for all steps,
+    or one each.  A: a circular convolution, one kernel or one per picture.  s_k = exp(a_k) (sigma / 0.01)^b_k, a and b
     learned; a denoiser is told s_k and the noise left in x_{k-1}.  Training starts at D(x) = x.  ValueError where A or
     sigma is missing, for another number of channels and for sides under 8 pixels.
     """
@@ -102,6 +102,6 @@ class Unrolled(nn.Module):
         if A is None or sigma is None:
             raise ValueError("Unrolled is told the blur and the noise: call it as net(y, A, sigma)")
         if sigma.shape != (len(y), 1, 1, 1) or not (sigma > 0).all():
-            raise ValueError(f"sigma has shape {tuple(sigma.shape)}; pass ({len(y)}, 1, 1, 1), one level a picture, each "
-                             "above 0: at least the rounding of the camera, degrade.quantisation_noise(8)")
+            raise ValueError(f"sigma has shape {tuple(sigma.shape)}; pass ({len(y)}, 1, 1, 1), one level a picture, "
+                             "each above 0: at least the rounding of the camera, degrade.quantisation_noise(8)")
         return A, sigma.float()

@@ -107,8 +107,8 @@ BLURS: dict[str, Callable[[str], Tensor]] = {
 def blurred(name: str, blur: str, size: int = 256, n: int | None = None, noise: float = 0.01, seed: int = 0) -> Pairs:
     """Pictures behind one blur of the papers, periodic borders, with noise, rounded to 8 bits.
 
-    blur: "gaussian" (MBD-GAN, variance 50), "disk" (GAN-D, diameter 7), "motion" (MBD-GAN) or "levin" (eight shakes, one
-    after the other).  ValueError for any other.
+    blur: "gaussian" (MBD-GAN, variance 50), "disk" (GAN-D, diameter 7), "motion" (MBD-GAN) or "levin" (eight shakes,
+    one after the other).  ValueError for any other.
     """
     if blur not in BLURS:
         raise ValueError(f"blur is {blur!r}; choose one of {', '.join(BLURS)}")
