@@ -22,6 +22,7 @@ from ..operators import CircularConvolution
 from .denoiser import STRIDE, UNIT, Denoiser
 
 FIRST, LAST = 0.05, 0.01  # s_1 and s_K that training starts from, at a noise of 1 %
+REACH = (-1.0, 2.0)  # no estimate leaves this range: what one step gets wrong, the next does not multiply
 
 
 class Estimate(NamedTuple):
@@ -91,7 +92,8 @@ class Unrolled(nn.Module):
         z = x.x
         for k in range(self.steps):
             x = data(z, (sigma / s[k]) ** 2) if k else x
-            z = self.denoisers[k % len(self.denoisers)](x.x, None, torch.cat((s[k], x.noise), 1))
+            level = torch.cat((s[k], x.noise), 1)
+            z = self.denoisers[k % len(self.denoisers)](x.x.clamp(*REACH), None, level).clamp(*REACH)
             found += [x.x, z]
         return (z, found or [z]) if stages else z
 
