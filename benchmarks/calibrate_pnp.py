@@ -1,11 +1,12 @@
-"""Choose the constants of ilib.plug_and_play on training photographs: `python -m benchmarks.calibrate_pnp`.
+"""Choose the constants of ilib.plug_and_play on training photographs: `python -m benchmarks.calibrate_pnp cnn`.
 
 Writes results/calibration/pnp.json: the mean PSNR in dB for each prior, weight, strength, kernel and noise level, from
-which a test reads that those in use are the best of those tried.  Needs ILIB_DATA, and weights of the denoiser for its
-rows; some minutes of one core.
+which a test reads that those in use are the best of those tried.  The priors are those named (tv, dct, gmm, cnn), or
+all.  Needs ILIB_DATA, and weights of the denoiser for cnn; some minutes of one core.
 """
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import product
@@ -38,7 +39,7 @@ def trials() -> Iterator[Trial]:
     for weight in (0.3, 1.0, 3.0):
         yield "gmm", weight, 0.0, gmm_denoise
     if (weights_folder() / f"{WEIGHTS}.safetensors").is_file():
-        for weight in (0.3, 1.0, 3.0):
+        for weight in (0.1, 0.23, 0.5, 1.0):  # 0.23 is DPIR's
             yield "cnn", weight, 0.0, partial(cnn_denoise, weights=WEIGHTS)
 
 
@@ -57,10 +58,12 @@ def score(x: torch.Tensor, y: torch.Tensor, m: Measurement, D: Prior, weight: fl
     return round(float(psnr(estimate.clamp(0, 1), x).mean()), 2)
 
 
-def main() -> None:
-    rows = []
+def main(names: list[str]) -> None:
+    kept = json.loads(OUTPUT.read_text())["rows"] if OUTPUT.exists() else []
+    rows = [row for row in kept if names and row["prior"] not in names]
+    wanted = [trial for trial in trials() if not names or trial[0] in names]
     for kernel, noise, figure in measurements():
-        for name, weight, strength, D in trials():
+        for name, weight, strength, D in wanted:
             rows.append({"prior": name, "weight": weight, "strength": strength, "kernel": kernel, "noise": noise,
                          "psnr": figure(D, weight)})  # fmt: skip
             print(rows[-1], flush=True)
@@ -69,4 +72,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    main()
+    main(sys.argv[1:])

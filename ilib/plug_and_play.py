@@ -30,11 +30,12 @@ Prior = Callable[[Tensor, float], Tensor]  # (x (B, C, H, W), level s) -> z, the
 
 FIRST = 0.2  # the level of the first step, in picture units
 STEPS = 8
-# Chosen on training photographs as the constants of ilib.classical were (benchmarks/calibrate_pnp.py).
+# CNN_WEIGHT is the best of those tried on training photographs (benchmarks/calibrate_pnp.py); the others are plain
+# choices that have not been calibrated yet.
 TV_WEIGHT, TV_STRENGTH = 1.0, 0.1
 DCT_WEIGHT, DCT_THRESHOLD = 1.0, 1.5
 GMM_WEIGHT = 1.0
-CNN_WEIGHT = 1.0
+CNN_WEIGHT = 0.5
 
 
 def plug_and_play(y: Tensor, A: CircularConvolution, D: Prior, s: Sequence[float], *, noise: float,
