@@ -1,4 +1,4 @@
-"""Plug and play: the steps by hand, EPLL and TV as cases of it, the proxes against their definition, what is refused."""
+"""Plug and play: the steps by hand, EPLL as a case of it, the proxes against their definition, what is refused."""
 
 import json
 import math
