@@ -78,7 +78,7 @@ def dct_matrix(n: int = SIDE) -> Tensor:
     return C
 
 
-def soft(c: Tensor, threshold: float) -> Tensor:
+def soften(c: Tensor, threshold: float) -> Tensor:
     """Return argmin_z (z - c)^2 / 2 + threshold |z| for every entry: move it towards 0.  Any shape -> the same."""
     return c.sign() * (c.abs() - threshold).clamp(min=0)
 
@@ -92,7 +92,7 @@ def dct_denoise(x: Tensor, s: float, threshold: float = DCT_THRESHOLD) -> Tensor
     C = dct_matrix().to(x)
     T = torch.kron(C, C)  # (64, 64): rows are separable cosines
     c = T @ patches(x)
-    c[..., 1:, :] = soft(c[..., 1:, :], threshold * s)
+    c[..., 1:, :] = soften(c[..., 1:, :], threshold * s)
     return overlap_average(T.T @ c, *x.shape[-2:])
 
 

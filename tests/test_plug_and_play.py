@@ -21,7 +21,7 @@ from ilib.kernels import delta, motion
 from ilib.metrics import psnr
 from ilib.operators import CircularBlur
 from ilib.patch_prior import overlap_average, patches
-from ilib.plug_and_play import dct_denoise, dct_matrix, falling, plug_and_play, soft, tv_denoise
+from ilib.plug_and_play import dct_denoise, dct_matrix, falling, plug_and_play, soften, tv_denoise
 
 ROOT = Path(__file__).resolve().parents[1]
 CALIBRATION = json.loads((ROOT / "results" / "calibration" / "pnp.json").read_text())
@@ -79,7 +79,7 @@ def test_soft_threshold_is_the_prox_of_the_absolute_value() -> None:
     c = torch.linspace(-2, 2, 41, dtype=torch.float64)
     z = torch.linspace(-3, 3, 60001, dtype=torch.float64)
     cost = (z[:, None] - c) ** 2 / 2 + 0.7 * z.abs()[:, None]
-    assert torch.allclose(soft(c, 0.7), z[cost.argmin(0)], atol=1e-4)
+    assert torch.allclose(soften(c, 0.7), z[cost.argmin(0)], atol=1e-4)
 
 
 def test_dct_denoise_is_thresholding_of_every_tiling() -> None:
@@ -91,7 +91,7 @@ def test_dct_denoise_is_thresholding_of_every_tiling() -> None:
         for j in range(8):
             tiles = x.roll((-i, -j), (-2, -1)).unfold(-2, 8, 8).unfold(-2, 8, 8)
             c = C @ tiles @ C.T
-            kept = soft(c, pnp.DCT_THRESHOLD * s)
+            kept = soften(c, pnp.DCT_THRESHOLD * s)
             kept[..., 0, 0] = c[..., 0, 0]
             back = (C.T @ kept @ C).permute(0, 1, 2, 4, 3, 5).reshape(x.shape)
             total += back.roll((i, j), (-2, -1))
