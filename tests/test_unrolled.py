@@ -13,7 +13,7 @@ from ilib.gan.settings import Settings
 from ilib.kernels import delta, disk, gaussian, motion
 from ilib.networks import Denoiser, Unrolled
 from ilib.networks.denoiser import squares_of
-from ilib.networks.unrolled import DataStep
+from ilib.networks.unrolled import REACH, DataStep
 from ilib.operators import CircularBlur
 
 SIGMA = torch.tensor([0.01, 0.05]).reshape(2, 1, 1, 1)
@@ -99,7 +99,7 @@ def test_no_step_is_the_wiener_filter() -> None:
 def test_untrained_steps_are_half_quadratic_splitting_without_a_prior() -> None:
     y, A, net = picture(dtype=torch.float32), CircularBlur(kernels().float()), Unrolled(4, 3)
     data, s = DataStep(y, A, SIGMA), net.levels(SIGMA)
-    x = data.wiener().x
+    x = data.wiener().x.clamp(*REACH)
     for k in (1, 2):
         x = data(x, (SIGMA / s[k]) ** 2).x
     out, stages = net(y, A, SIGMA, stages=True)
