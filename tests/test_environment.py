@@ -67,8 +67,8 @@ def test_ilib_imports_what_is_declared(module: Path) -> None:
 
 
 FLOORS = ["errors", "files", "project", "kernels", "operators", "degrade", "cameras", "physics", "metrics", "data",
-          "classical", "blind", "dehaze", "networks", "gan", "patch_prior", "epll", "bm3d", "tiles", "deblur",
-          "results", "priors", "live", "show", "chooser", "check"]  # fmt: skip
+          "classical", "blind", "dehaze", "networks", "gan", "patch_prior", "epll", "plug_and_play", "bm3d", "tiles",
+          "deblur", "results", "priors", "live", "show", "chooser", "check"]  # fmt: skip
 
 
 def floors_imported(module: Path) -> set[str]:

@@ -6,6 +6,7 @@
     losses        eqs. 15 and 16 of MBD-GAN, 8 to 11 of the physics-based GAN
     pool          generated pictures that a critic is shown again
     tasks         blur, haze, super-resolution, rain: what degrades the pictures of a batch, and its operator
+    blurs         a kernel of another kind for each crop, for networks that are told the kernel
     recipes/      what is minimised: cnn, mbd_gan, fcnn, srn, gan_d, physics_gan, cycle_gan
     registry      which weights there are, with their checksum and what they were trained on
     weights       save and load them

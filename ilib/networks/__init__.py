@@ -11,6 +11,8 @@
     dcgan       pictures from a hundred numbers, and their critic (Radford et al., 2016)
     fold        batch norm in inference mode, folded into the layers before it
     odcnn       deconvolution by a column and a row of 121 taps, begun at the Wiener inverse (Xu et al., 2014)
+    denoiser    a small U-Net that is told the noise level (after DRUNet, Zhang et al., 2021)
+    unrolled    half-quadratic splitting in K learned steps, told the blur and the noise
     gand_critic a shortened VGG that tells restored pictures from photographs (GAN-D, Fig. 1)
     lpips       how different two pictures look (Zhang et al., 2018), a measure
 
@@ -21,6 +23,7 @@ called as G(z): latent vectors (B, latent) -> pictures (B, C, H, W) in [0, 1], o
 
 from .dcgan import DCGAN as DCGAN
 from .dcgan import DCGANCritic as DCGANCritic
+from .denoiser import Denoiser as Denoiser
 from .direct import DirectResNet as DirectResNet
 from .fcnn import FCNN as FCNN
 from .fold import folded as folded
@@ -30,6 +33,7 @@ from .odcnn import ODCNN as ODCNN
 from .patchgan import PatchGAN as PatchGAN
 from .resnet import ResNet as ResNet
 from .srn import SRN as SRN
+from .unrolled import Unrolled as Unrolled
 from .vae import VAE as VAE
 from .vae import BlurDecoder as BlurDecoder
 from .vae import BlurEncoder as BlurEncoder

@@ -1,13 +1,17 @@
-"""Columns of the tables of the physics-based GAN: recorded pairs where they are found, drawn ones at smoke."""
+"""Columns of tables: recorded pairs where they are found, drawn ones at smoke; the blurs of the grand table."""
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from ..data import load, rain_pairs, text_pairs
+from ..data import levin09_kernels, load, rain_pairs, text_pairs
 from ..data.pictures import Pictures, refit, to_float
 from ..data.scenes import haze_of
+from ..degrade import Measurement
 from ..gan.tasks import Rainy, Shaken, Shrunk
-from ..operators import LinearOperator
+from ..kernels import disk, gaussian, motion
+from ..operators import CircularBlur, LinearOperator
 from ..physics import BlurEach, Haze, Rain
 from .runs import Pairs
 
@@ -85,3 +89,30 @@ def rain(name: str, size: int = 256, n: int | None = None, seed: int = 0) -> Pai
     clean, wet = (Pictures(p.pixels[:n], p.names[:n], p.source) for p in both)
     A: LinearOperator = Rain((to_float(wet.pixels) - to_float(clean.pixels)).clamp(min=0))
     return Pairs(clean, wet.x, A)
+
+
+def levin_or_drawn(name: str) -> Tensor:
+    """Return Levin's eight shakes; for embedded pictures, which do without data, eight drawn ones.  -> (8, 27, 27)."""
+    return motion(27, 8, seed=9, length=24.0, anxiety=0.03) if name.startswith("embedded") else levin09_kernels()
+
+
+BLURS: dict[str, Callable[[str], Tensor]] = {
+    "gaussian": lambda name: gaussian(50**0.5),  # MBD-GAN's
+    "disk": lambda name: disk(7),  # GAN-D's
+    "motion": lambda name: motion(27, length=24.0, anxiety=0.05, seed=1)[0],  # as in Table I of MBD-GAN
+    "levin": levin_or_drawn,
+}
+
+
+def blurred(name: str, blur: str, size: int = 256, n: int | None = None, noise: float = 0.01, seed: int = 0) -> Pairs:
+    """Pictures behind one blur of the papers, periodic borders, with noise, rounded to 8 bits.
+
+    blur: "gaussian" (MBD-GAN, variance 50), "disk" (GAN-D, diameter 7), "motion" (MBD-GAN) or "levin" (eight shakes,
+    one after the other).  ValueError for any other.
+    """
+    if blur not in BLURS:
+        raise ValueError(f"blur is {blur!r}; choose one of {', '.join(BLURS)}")
+    pictures, k = load(name, size=size, n=n), BLURS[blur](name)
+    A = CircularBlur((k if k.ndim == 2 else k[torch.arange(len(pictures)) % len(k)]).float())
+    camera = Measurement(A, noise, 8, seed)
+    return Pairs(pictures, camera(pictures.x), A, camera.sigma)

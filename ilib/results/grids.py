@@ -46,8 +46,8 @@ class TrainSpec:
     """How the weights of a row are made: dotted names of a network and a recipe, and what each profile gives them.
 
     source: where batches come from, a callable (pictures, camera, **given) -> ilib.gan.sources.Source; camera is the
-    column's, None where it holds recorded pairs; column: the one whose camera trains for all columns, where they
-    differ in their test pictures alone (None: each column trains its own).
+    column's, None where it holds recorded pairs; column: the one that trains for all columns, where they differ in
+    their test pictures alone or the source draws cameras of its own (None: each column trains its own).
     """
 
     network: str
@@ -361,9 +361,11 @@ def _check_trained(where: str, train: TrainSpec | SameAs | None, profiles: list[
 
 
 def _check_one_column(where: str, train: TrainSpec | SameAs | None, columns: dict[str, ColumnSpec]) -> None:
-    """Raise ValueError where one column is to train for all and their cameras differ."""
+    """Raise ValueError where one column is to train for all, their cameras differ and the source takes the column's."""
     if isinstance(train, TrainSpec) and train.column:
         chosen = _choose(columns, train.column, f"column (named by {where})")
+        if train.source != PHOTOGRAPHS:
+            return
         other = [name for name, column in columns.items() if column.not_run is None
                  and (column.made_by, column.parameters) != (chosen.made_by, chosen.parameters)]  # fmt: skip
         if other:
