@@ -113,10 +113,18 @@ def test_the_noise_is_at_least_that_of_rounding() -> None:
     assert own.noise_of(torch.full((1, 3, 32, 32), 0.5)) == pytest.approx(1 / 255 / 12**0.5)
 
 
-@pytest.mark.parametrize("method", ["wiener", "hl", "tv", "rl"])
+@pytest.mark.parametrize("method", ["wiener", "hl", "tv", "rl", "unrolled"])
 def test_every_method_gains(method: str) -> None:
     x, y = blurred_photograph(128, disk(7))
     assert float(psnr(own.deblur_photograph(y, "disk:7", method), x)) > float(psnr(y, x)) + 1
+    grey = own.deblur_photograph(y[:, :1].contiguous(), "disk:7", method)
+    assert grey.shape == (1, 1, 128, 128) and float(psnr(grey, x[:, :1])) > float(psnr(y[:, :1], x[:, :1])) + 1
+
+
+def test_the_unrolled_network_is_ahead_of_the_default() -> None:
+    x, y = blurred_photograph(256, disk(7), 0.01)
+    ours, plain = (float(psnr(own.deblur_photograph(y, "disk:7", name), x)) for name in ("unrolled", "hl"))
+    assert ours > plain + 0.5
 
 
 def test_a_blind_kernel_is_found_and_used() -> None:
