@@ -33,13 +33,14 @@ from .tiles import restore_in_tiles
 UNROLLED = "grand--unrolled--levin--cpu--s0"  # trained for kernels and noise levels of many kinds
 
 
-def unrolled(y: Tensor, A: CircularConvolution, *, noise: float) -> Tensor:
+def unrolled_network(y: Tensor, A: CircularConvolution, *, noise: float) -> Tensor:
     """Restore by the unrolled network of the grand table, grey pictures as three equal colours.  -> like y."""
     x_hat = generator(y.expand(-1, 3, -1, -1), A, weights=UNROLLED, noise=noise)
     return x_hat if y.shape[1] == 3 else x_hat.mean(1, keepdim=True)
 
 
-METHODS = {"wiener": wiener, "hl": hyper_laplacian, "tv": tv, "rl": richardson_lucy, "epll": epll, "unrolled": unrolled}
+METHODS = {"wiener": wiener, "hl": hyper_laplacian, "tv": tv, "rl": richardson_lucy, "epll": epll,
+           "unrolled": unrolled_network}  # fmt: skip
 PRIORS = {"blind": DARK_CHANNEL, "text": L0_TEXT}
 SEEN = 512  # pixels along the part of the picture from which a kernel is estimated
 NATURAL = ("RGB", "L", "LA", "RGBA", "P", "1")  # modes whose ICC profile still fits after to_rgb
