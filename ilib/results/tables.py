@@ -74,7 +74,9 @@ def load_table(table: str, profile: str = "") -> tuple[Grid, list[Row]]:
 def overview(grid: Grid, rows: Sequence[Row]) -> HTML:
     """Say where a table's figures come from, how much of it is there, and which command brings the rest."""
     places = f"{GRIDS}/{grid.table}.yaml, ours from {RESULTS}/{grid.table}"
-    source = _paragraph(f"The paper's figures are read from {places}.")
+    printed_ones = any(row.paper for row in grid.rows.values())
+    source = _paragraph(f"The paper's figures are read from {places}." if printed_ones else
+                        f"No paper prints figures for this; ours are read from {RESULTS}/{grid.table}.")
     if not grid.profiles:
         return HTML(source.data + _paragraph("No row can be run yet; what each one waits for stands below.").data)
     lines = []
