@@ -3,6 +3,7 @@
     resnet      encoder, residual blocks, decoder and a skip over all of them (MBD-GAN, Fig. 2)
     direct      the same layers without the skip (physics-based GAN, Table 1)
     generators  the two above by name: with the skip, without it
+    norm        instance norm, in fewer passes for bfloat16 on a processor
     patchgan    the critic, one figure for every 70 x 70 patch (MBD-GAN, Fig. 3)
     vgg         features for the perceptual loss (MBD-GAN, eq. 15)
     fcnn        deconvolutions guided by gradients that six layers have denoised (Zhang et al., 2017)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ..errors import check_input
 from ..operators import LinearOperator
+from .norm import InstanceNorm2d
 
 STRIDE = 4  # the encoder halves the picture twice
 SMALLEST = 8  # a picture's side: reflection by one pixel needs two or more at the coarsest level
@@ -20,7 +21,7 @@ def convolve(inner: int, outer: int, size: int = 3, stride: int = 1) -> nn.Seque
     return nn.Sequential(
         nn.ReflectionPad2d(size // 2),
         nn.Conv2d(inner, outer, size, stride, bias=False),  # the norm takes any bias away again
-        nn.InstanceNorm2d(outer, affine=True),
+        InstanceNorm2d(outer, affine=True),
         nn.ReLU(inplace=True),
     )
 
@@ -29,7 +30,7 @@ def enlarge(inner: int, outer: int) -> nn.Sequential:
     """Double the picture: uk, a transposed convolution.  (B, inner, H, W) -> (B, outer, 2 H, 2 W)."""
     return nn.Sequential(
         nn.ConvTranspose2d(inner, outer, 3, stride=2, padding=1, output_padding=1, bias=False),
-        nn.InstanceNorm2d(outer, affine=True),
+        InstanceNorm2d(outer, affine=True),
         nn.ReLU(inplace=True),
     )
 
