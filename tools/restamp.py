@@ -38,7 +38,8 @@ job = Job(*sys.argv[1:5], int(sys.argv[5]))
 plan = plan_training(load_grid(job.table), job, {STEPS})
 given = [plan.source] if hasattr(plan, "source") else [plan.pictures, plan.camera]
 nets = train(plan.recipe, *given, plan.settings, Session(progress=False)).networks
-weights = [v.cpu().numpy().tobytes() for net in nets.values() for v in net.state_dict().values()]
+weights = [v.cpu().numpy().tobytes() for net in nets.values() for v in net.state_dict().values()
+           if hasattr(v, "cpu")]  # a pool of pictures is no weight
 print(hashlib.sha256(b"".join(weights)).hexdigest())
 """
 DIGESTS = """
