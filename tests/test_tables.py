@@ -43,6 +43,15 @@ def test_printed_has_every_row_of_the_grid(grid: Grid) -> None:
     assert list(tables.printed(grid).index) == list(grid.rows)
 
 
+def test_at_smoke_names_the_rows_that_are_no_results(grid: Grid, rows: list[Row]) -> None:
+    larger = [row("wiener", column, [21.0, 25.0, 27.0], profile="cpu") for column in ("gaussian", "motion")]
+    said = tables.at_smoke(grid, rows + larger).data
+    assert "Not results" in said and "At smoke only: blurred." in said and "2 pictures" in said and "at cpu" in said
+    assert "Wiener" in tables.at_smoke(grid, rows).data
+    assert tables.at_smoke(grid, larger).data == "<p>Every figure of ours on this page is at cpu.</p>"
+    assert "No row has been run" in tables.at_smoke(grid, []).data
+
+
 def entry(frame: pd.DataFrame, name: str, column: str) -> pd.Series:
     return frame[(frame["row"] == name) & (frame["column"] == column)].iloc[0]
 

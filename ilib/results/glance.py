@@ -100,7 +100,7 @@ def legend() -> HTML:
     """Explain the marks, each in its colour."""
     words = {"agrees": "ours within {psnr} dB, or {ssim} of SSIM, of the paper's".format(**NEAR),
              "above": "ours is higher by more than that", "below": "ours is lower by more than that",
-             "ours only": "the paper prints no such figure", "paper only": "not run here yet"}  # fmt: skip
+             "ours only": "the paper prints no such figure", "paper only": "not run here, or not yet"}  # fmt: skip
     lines = "".join(f'<tr><td data-mark="{mark.word}">{mark.sign} {mark.word}</td><td>{words[mark.word]}</td></tr>'
                     for mark in MARKS.values())  # fmt: skip
     head = '<tr><th scope="col">mark</th><th scope="col">meaning</th></tr>'

@@ -2,6 +2,7 @@
 
     asked, rows = load_table("gand_1")      the grid and the rows that exist
     overview(asked, rows)                   what there is, and the commands that bring the rest
+    at_smoke(asked, rows)                   which figures are no results
     beside(asked, rows), dot_figure(...)    the paper beside ours
     gains_table(asked, rows, "input")       paired differences
     check({claim: True, ...})               claims, and a stop where one does not hold
@@ -285,6 +286,26 @@ def _mean_and_spread(mean: float, spread: float, digits: int) -> str:
     if math.isnan(mean):
         return NOTHING
     return f"{mean:.{digits}f}" + ("" if math.isnan(spread) else f" ± {spread:.{digits}f}")
+
+
+def at_smoke(grid: Grid, rows: Sequence[Row]) -> HTML:
+    """Name the rows of a page that are there at smoke alone, so that nobody takes their figures for results."""
+    shown = shown_rows(grid, rows)
+    if not shown:
+        return _paragraph("No row has been run: every figure on this page is the paper's.")
+    small = [row for row in shown if row.profile == "smoke"]
+    larger = [name for name in NAMES if name in {row.profile for row in shown} - {"smoke"}]
+    if not small:
+        return _paragraph(f"Every figure of ours on this page is at {' or '.join(larger)}.")
+    names = ", ".join(dict.fromkeys(grid.row(row.row).label for row in small))
+    numbers = sorted({row.n for row in small})
+    pictures = f"{numbers[0]}" + f" to {numbers[-1]}" * (len(numbers) > 1) + " picture" + "s" * (numbers[-1] > 1)
+    others = f"Those at {' or '.join(larger)} are measured on the pictures named above." if larger else ""
+    note = (f"At smoke only: {names}. These figures, here and in the differences further down, come from {pictures} "
+            "and, where a network is trained, from a short training. They show that everything runs and say nothing "
+            f"about the methods. {others}").strip()  # fmt: skip
+    title = '<p class="admonition-title">Not results</p>'
+    return HTML(f'<div class="admonition warning">{title}{_paragraph(note).data}</div>')
 
 
 def beside(grid: Grid, rows: Sequence[Row]) -> HTML:
