@@ -12,6 +12,7 @@ from scipy.signal import fftconvolve
 from ilib import data
 from ilib.data import statistics
 from ilib.data.leaves import BETWEEN, MEAN, TO_RGB, WITHIN
+from ilib.results.robust import LEVIN, NOISE, inside, shaken
 
 FOUND = data.available()
 COUNTS = {
@@ -189,6 +190,15 @@ def best_psnr(x: np.ndarray, y: np.ndarray, reach: int = 5) -> float:
     shifts = range(-reach, reach + 1)
     errors = [((np.roll(x, (a, b), (0, 1)) - y)[40:-40, 40:-40] ** 2).mean() for a in shifts for b in shifts]
     return -10 * np.log10(min(errors))
+
+
+@needs("levin09", "levin09 kernels")
+def test_true_kernels_explain_the_32_real_shakes():
+    """Moved to where each picture lies, they leave over what methods are told, at most twice that."""
+    pairs = shaken(LEVIN)
+    rest = inside(pairs.y - pairs.A(pairs.pictures.x)).flatten(1).std(1)
+    assert len(rest) == 32 and float(rest.max()) < 2 * NOISE
+    assert float(rest.median()) == pytest.approx(NOISE, rel=0.2)
 
 
 @needs("kernels_12")

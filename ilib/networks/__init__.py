@@ -14,6 +14,7 @@
     odcnn       deconvolution by a column and a row of 121 taps, begun at the Wiener inverse (Xu et al., 2014)
     denoiser    a small U-Net that is told the noise level (after DRUNet, Zhang et al., 2021)
     unrolled    half-quadratic splitting in K learned steps, told the blur and the noise
+    told        the generator of MBD-GAN, shown the Wiener estimate and A'y beside y
     gand_critic a shortened VGG that tells restored pictures from photographs (GAN-D, Fig. 1)
     lpips       how different two pictures look (Zhang et al., 2018), a measure
 
@@ -34,6 +35,7 @@ from .odcnn import ODCNN as ODCNN
 from .patchgan import PatchGAN as PatchGAN
 from .resnet import ResNet as ResNet
 from .srn import SRN as SRN
+from .told import ToldResNet as ToldResNet
 from .unrolled import Unrolled as Unrolled
 from .vae import VAE as VAE
 from .vae import BlurDecoder as BlurDecoder

@@ -1,6 +1,8 @@
 """What the tables cost: the minutes that the grids plan on each machine, and those that finished rows took.
 
-    costs(grids)     a line for each table: laptop, T4, H200, and what was measured
+    costs(grids)                 a line for each table: laptop, T4, H200
+    spent(grids)                 what the finished rows took, beside the plan
+    methods_table(grid, rows)    a line for each method: numbers learnt, training, seconds a picture
 """
 
 from collections.abc import Iterable, Sequence
@@ -9,10 +11,11 @@ from typing import NamedTuple
 import pandas as pd
 from IPython.display import HTML
 
+from ..gan.registry import Entry, read_registry, weights_folder
 from .glance import PAPERS
 from .grids import Grid, TrainSpec
 from .rows import Job, Row
-from .tables import NOTHING, load_table, plain_table
+from .tables import NOTHING, best_rows, load_table, plain_table
 
 # Networks of these sizes wait for memory: TB/s of the NVIDIA data sheets, H200 (SXM) 4.8 and T4 0.32.
 T4_PER_H200 = 4.8 / 0.32
@@ -91,3 +94,51 @@ def spent(grids: Iterable[Grid]) -> HTML:
                           "testing took": duration(took.test), "planned for all": duration(plan.both),
                           "device": "; ".join(devices)})  # fmt: skip
     return plain_table(pd.DataFrame(lines))
+
+
+def numbers_in(entry: Entry) -> int:
+    """Count the numbers that a registered network holds, without loading its weights."""
+    import torch
+
+    from ..gan.weights import build_network  # loads PyTorch
+
+    with torch.device("meta"):
+        network = build_network(entry["network"], entry["arguments"])
+    return sum(tensor.numel() for tensor in network.state_dict().values())
+
+
+def learnt_by(row: Row) -> str | None:
+    """Name the weights that a finished row used: its own, or a prior that its method was given; None without any."""
+    return row.weights["name"] if row.weights else row.parameters["arguments"].get("prior")
+
+
+def methods(grid: Grid, rows: Sequence[Row]) -> pd.DataFrame:
+    """Say what each method costs, at the profile that its line of the page is of.
+
+    Columns: label; parameters (numbers learnt, 0 for none); training, minutes of one training, the mean over seeds;
+    seconds, of one picture, the mean over columns and seeds; profile, device.  A row that was not run is left out.
+    """
+    registry, lines = read_registry(weights_folder()), []
+    for name, spec in grid.rows.items():
+        profile, columns = best_rows(grid, rows, name)
+        runs = [row for seeds in columns.values() for row in seeds]
+        learnt = sorted({weights for row in runs if (weights := learnt_by(row)) in registry})
+        if runs:
+            lines.append({"label": spec.label, "parameters": numbers_in(registry[learnt[0]]) if learnt else 0,
+                          "training": sum(registry[w]["seconds"] for w in learnt) / 60 / max(len(learnt), 1),
+                          "seconds": sum(row.seconds / row.n for row in runs) / len(runs), "profile": profile,
+                          "device": "; ".join(sorted({row.device for row in runs}))})  # fmt: skip
+    return pd.DataFrame(lines)
+
+
+def methods_table(grid: Grid, rows: Sequence[Row]) -> HTML:
+    """Show `methods`."""
+    frame = methods(grid, rows)
+    return plain_table(pd.DataFrame({
+        "method": frame["label"],
+        "parameters": [f"{n:,}" if n else NOTHING for n in frame["parameters"]],
+        "one training": [duration(minutes) if n else NOTHING
+                         for minutes, n in zip(frame["training"], frame["parameters"], strict=True)],
+        "seconds a picture": [f"{seconds:.2g}" for seconds in frame["seconds"]],
+        "profile": frame["profile"], "device": frame["device"],
+    }))  # fmt: skip
