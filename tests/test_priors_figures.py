@@ -42,7 +42,7 @@ def short(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_noise_and_length_are_what_is_asked_for() -> None:
     calm, loud = (varied.blurred_anew("svhn/smoke", 3, noise=noise) for noise in (0.0, 0.1))
     assert (calm.y - calm.A(calm.pictures.x)).abs().max() < 0.51 / 255 + 1e-6
-    assert 0.08 < float((loud.y - loud.A(loud.pictures.x)).std()) < 0.1, "noise of 10 %, clipped"
+    assert 0.08 < float((loud.y - loud.A(loud.pictures.x)).std()) < 0.102, "noise of 10 %, partly clipped"
     assert torch.equal(calm.A.kernel, blurred("svhn/smoke", 3).A.kernel)
     near, far = (float(varied.blurred_anew("svhn/smoke", 3, length=n).A.kernel.amax((1, 2)).mean()) for n in (5, 28))
     assert near > far, "a longer path spreads the same sum"
