@@ -1,6 +1,7 @@
 """How each prior is trained, by name and profile: networks, data, learner, settings.
 
-blur and numbers are variational autoencoders, faces and shoes DCGANs; gaussian_blur is blur on other kernels.
+blur and numbers are variational autoencoders, faces and shoes DCGANs; gaussian_blur is blur on other kernels,
+numbers_10 and so on are numbers with z of another length.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -59,6 +60,12 @@ def _numbers(data: dict[str, Any], held_out: dict[str, Any], width: int, steps: 
         augment="ilib.priors.augment.moved_or_inverted")  # fmt: skip
 
 
+def _with_latent(plan: Plan, latent: int) -> Plan:
+    """The same with a latent vector of another length (Fig. 12)."""
+    (prior, given), (partner, its) = plan.prior, plan.partner
+    return replace(plan, prior=(prior, given | {"latent": latent}), partner=(partner, its | {"latent": latent}))
+
+
 def _dcgan(data: dict[str, Any], held_out: dict[str, Any], width: int, steps: int, batch: int = 64) -> Plan:
     """A DCGAN of pictures of 64 x 64 pixels."""
     return Plan(
@@ -70,6 +77,7 @@ def _dcgan(data: dict[str, Any], held_out: dict[str, Any], width: int, steps: in
 
 DRAWN = {"name": "numbers/train", "n": 4000}
 DRAWN_OUT = {"name": "numbers/test", "n": 100}
+FEW_DRAWN, FEW_DRAWN_OUT = ({"name": f"numbers/{split}", "n": n} for split, n in (("train", 400), ("test", 20)))
 LARGE = {"size": 64}
 SVHN, CELEBA, SHOES = ({"name": f"{s}/train"} for s in ("svhn", "celeba", "shoes"))
 SVHN_OUT, CELEBA_OUT, SHOES_OUT = ({"name": f"{s}/val", "n": 100} for s in ("svhn", "celeba", "shoes"))
@@ -106,6 +114,14 @@ PLANS: dict[str, dict[str, Plan]] = {
         "cpu": _dcgan(SHOES, SHOES_OUT, 64, 2750),  # a hundred epochs of 1,760
         "gpu": _dcgan(SHOES, SHOES_OUT, 64, 10_000),
     },
+}
+LATENTS = (10, 30, 100, 300)  # of Fig. 12, which has a prior of house numbers for each
+PLANS |= {
+    f"numbers_{latent}": {
+        "smoke": _with_latent(_numbers(FEW_DRAWN, FEW_DRAWN_OUT, 8, 200, 64), latent),
+        "cpu": _with_latent(_numbers(SVHN, SVHN_OUT, 32, 1600), latent),
+    }
+    for latent in LATENTS
 }
 
 
