@@ -39,7 +39,7 @@ class _ChannelsLast(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         x, w, mean, scale = ctx.saved_tensors
-        n, r = x[0, 0].numel(), _rows(x)
+        n, r = x[0, 0].numel(), _rows(x).float()
         f = _rows(g.contiguous(memory_format=torch.channels_last)).float()
         of_b = _sum(f, x)
         of_w = scale * (_sum(f * r, x) - mean * of_b)
