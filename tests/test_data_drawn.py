@@ -107,6 +107,14 @@ def test_fonts():
         data.text_pages(1, 16)
 
 
+def test_fonts_that_an_older_matplotlib_lacks_are_set_upright(tmp_path, monkeypatch):
+    for regular, *_ in text_pages.OURS:
+        (tmp_path / "fonts" / "ttf").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "fonts" / "ttf" / f"{regular}.ttf").touch()
+    monkeypatch.setattr("matplotlib.get_data_path", lambda: str(tmp_path))
+    assert all(face.italic == face.bold == face.regular for face in text_pages.faces.__wrapped__(False))
+
+
 def test_turned_pages_are_turned():
     straight, turned = (data.text_pages(1, 128, 3, text_pages.Page(turn=t, system=False)) for t in (0.0, 5.0))
     assert not torch.equal(straight, turned)

@@ -85,7 +85,9 @@ def faces(system: bool = True) -> tuple[Face, ...]:
     import matplotlib  # takes 0.3 s to import, which most runs can spare
 
     ttf = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
-    found = [Face(*(str(ttf / f"{name}.ttf") for name in names), math) for *names, math in OURS]
+    there = {file.stem for file in ttf.glob("*.ttf")}  # before 3.11 matplotlib has no italics of Computer Modern
+    found = [Face(*(str(ttf / f"{name if name in there else names[0]}.ttf") for name in names), math)
+             for *names, math in OURS]  # fmt: skip
     return tuple(found + (_of_machine() if system else []))
 
 
