@@ -1,4 +1,4 @@
-"""Figures 8, 11, 12, 14 and 15: pictures blurred anew, other priors, Algorithm 3 as a row, screened starts."""
+"""Figures 8, 11, 12, 14 and 15: pictures blurred anew, other priors, Algorithm 3 as a row."""
 
 import inspect
 from dataclasses import replace
@@ -12,15 +12,12 @@ from torch import Tensor
 from ilib.data import load
 from ilib.gan.registry import WEIGHTS, read_registry
 from ilib.gan.weights import load_weights
-from ilib.operators import CircularBlur
-from ilib.priors import methods, screened, untrained, varied
+from ilib.priors import methods, untrained, varied
 from ilib.priors.algorithm_1 import misfit
 from ilib.priors.algorithm_3 import Untrained
 from ilib.priors.inputs import blurred
-from ilib.priors.latent import Generators, State, draws
 from ilib.priors.load import load_prior
 from ilib.priors.plans import LATENTS, PLANS
-from ilib.priors.sets import motion_kernels
 from ilib.results import load_grid
 from ilib.results.rows import read_rows
 from ilib.results.sweeps import load_sweep, read_sweep
@@ -31,7 +28,7 @@ SWEEPS = ("dgp_noise", "dgp_restarts", "dgp_length", "dgp_length_faces", "dgp_la
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Twenty iterations at smoke, and a project of its own to keep blocks in."""
-    for module in (methods, varied, screened):
+    for module in (methods, varied):
         monkeypatch.setattr(module, "STEPS", dict.fromkeys(methods.STEPS, 1200))
     monkeypatch.setattr(methods, "CHECKPOINTS", str(tmp_path / "kept"))
 
@@ -112,65 +109,6 @@ def test_algorithm_3_picture_by_picture(short: None, monkeypatch: pytest.MonkeyP
     assert torch.equal(again, x_hat[1:]) and len(calls) == 2, "kept, each by itself"
     with pytest.raises(ValueError, match="settings for sides 64, 256"):
         untrained.algorithm_3(y[..., :32, :32], None)
-
-
-# ---- screened starts
-
-
-def screened_of(y: Tensor, counts: tuple[int, int], seeds: list[int], chunk: int = 7) -> tuple[Generators, State]:
-    G = Generators(load_prior("prior--numbers--smoke--s0"), load_prior("prior--unit_blur--smoke--s0"))
-    encoder = load_weights("encoder--numbers--smoke--s0")[0].eval()
-    return G, screened.screened_starts(y, G, encoder, counts, seeds, chunk)
-
-
-def test_screening_keeps_what_explains_best() -> None:
-    pairs = blurred("svhn/smoke", 2)
-    G, all_ = screened_of(pairs.y, (20, 20), [0, 1])
-    _, few = screened_of(pairs.y, (20, 3), [0, 1])
-    errors = misfit(pairs.y[:1].expand(20, -1, -1, -1), G.picture(all_["z_i"][0]), G.kernel(all_["z_k"][0]))
-    assert (errors.diff() >= 0).all(), "the best first"
-    assert all(torch.equal(few[name], all_[name][:, :3]) for name in all_)
-    assert {tuple(z.tolist()) for z in all_["z_k"][1]} == {tuple(z.tolist()) for z in draws([1], 20, 50, 1)[0]}
-
-
-def test_screening_of_a_picture_does_not_depend_on_the_others() -> None:
-    y = blurred("svhn/smoke", 3).y
-    _, together = screened_of(y, (12, 2), [0, 1, 2])
-    _, alone = screened_of(y[2:], (12, 2), [2], chunk=100)
-    assert all(torch.allclose(alone[name][0], together[name][2], atol=1e-4) for name in alone)
-
-
-def test_true_kernel_passes_the_screen() -> None:
-    """Among random kernels the true one leaves the picture that the prior explains best."""
-    x = varied.blurred_anew("svhn/smoke", 1, in_range=True).pictures.x
-    k = motion_kernels(1, 60, (20, 20))
-    y = CircularBlur(k)(x)
-
-    class Given(torch.nn.Module):
-        """Random kernels of the same kind, the true one where z is the first that is drawn."""
-
-        latent = 50
-        first = draws([0], 1, 50, 1)[0]
-
-        def forward(self, z: Tensor) -> Tensor:
-            others = motion_kernels(len(z), 61, (20, 20))
-            return torch.where((z == self.first).all(1)[:, None, None], k, others)
-
-    G = Generators(load_prior("prior--numbers--smoke--s0"), Given())
-    encoder = load_weights("encoder--numbers--smoke--s0")[0].eval()
-    start = screened.screened_starts(y, G, encoder, (30, 1), [0])
-    assert torch.equal(start["z_k"][0], Given.first)
-
-
-def test_screened_row(short: None) -> None:
-    pairs = blurred("svhn/smoke", 2)
-    x_hat, kernel = screened.algorithm_1(pairs.y, pairs.A, kernels="unit_blur", weight=0.001)
-    alone, _ = screened.algorithm_1(pairs.y[1:], pairs.A[1:], kernels="unit_blur", weight=0.001)
-    assert x_hat.shape == pairs.y.shape and kernel.shape == (2, 28, 28)
-    assert torch.allclose(alone, x_hat[1:], atol=0.05), "bfloat16"
-    faces = blurred("celeba/smoke", 1)
-    plain, _ = methods.algorithm_1(faces.y, faces.A, dropped=True, kernels="unit_blur", weight=0.001)
-    assert torch.equal(screened.algorithm_1(faces.y, faces.A, kernels="unit_blur", weight=0.001)[0], plain)
 
 
 # ---- rows

@@ -11,7 +11,6 @@
     products      decoders without overlap as matrix products
     inputs        the measurements of Table V
     methods       the algorithms as rows of a table, block by block
-    screened      Algorithm 1 from many drawn kernels and the pictures that they leave
     varied        the same with more noise, longer blurs, fewer restarts, another length of z
     untrained     Algorithm 3 as a row
     plans         how the priors are trained, by name and profile
