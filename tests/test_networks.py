@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ilib.networks import ResNet
+from ilib.networks import ResNet, UNet
 
 
 def parameters_by_hand(w: int, blocks: int) -> int:
@@ -73,3 +73,25 @@ def test_wrong_pictures_are_refused(y: torch.Tensor, message: str) -> None:
 def test_wrong_arguments_are_refused() -> None:
     with pytest.raises(ValueError, match="pass 1 or more"):
         ResNet(width=0)
+
+
+def test_a_veil_changes_what_the_unet_adds_but_not_what_the_resnet_adds() -> None:
+    """Instance norm takes a y + b for y; the U-Net, which has none, does not."""
+    torch.manual_seed(0)
+    y = torch.rand(2, 3, 32, 40)
+    veiled = 0.4 * y + 0.6
+    resnet, unet = randomised(ResNet(4, 1)), UNet(4)
+    torch.nn.init.normal_(unet.tail.weight, std=0.1)
+    assert (resnet.G(veiled) - resnet.G(y)).abs().max() < 1e-2 * resnet.G(y).abs().max()
+    added, before = unet(veiled) - veiled, unet(y) - y
+    assert (added - before).abs().max() > 0.1 * before.abs().max()
+
+
+def test_the_unet_takes_any_size_and_is_told_nothing() -> None:
+    net, y = UNet(4), torch.rand(2, 3, 17, 20)
+    assert torch.equal(net(y), y)
+    torch.nn.init.normal_(net.tail.weight, std=0.1)
+    assert net(y).shape == y.shape and not torch.equal(net(y), y)
+    assert torch.equal(net(y), net(y, None, torch.full((2, 1, 1, 1), 0.3)))
+    with pytest.raises(ValueError, match="channels"):
+        net(y[:, :1])

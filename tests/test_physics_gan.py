@@ -23,7 +23,7 @@ from ilib.gan.settings import Settings
 from ilib.gan.sources import Photographs
 from ilib.gan.tasks import Shaken
 from ilib.gan.train import Session, Trained, train
-from ilib.networks import DirectResNet, ResNet, restorer
+from ilib.networks import DirectResNet, ResNet, UNet, restorer
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = Settings(steps=30, batch=2, crop=32, lr=1e-3, betas=(0.5, 0.999), held_out=1, evaluate_every=10,
@@ -322,7 +322,8 @@ def test_generators_by_name() -> None:
     for kind, cls in (("direct", DirectResNet), ("resnet", ResNet)):
         assert type(restorer(kind, width=4, blocks=1)) is cls
     assert type(restorer(width=4)) is DirectResNet
-    with pytest.raises(ValueError, match="kind is 'gan'; choose one of direct, resnet"):
+    assert type(restorer("unet", width=4)) is UNet
+    with pytest.raises(ValueError, match="kind is 'gan'; choose one of direct, resnet, unet"):
         restorer("gan")
 
 

@@ -2,7 +2,8 @@
 
     resnet      encoder, residual blocks, decoder and a skip over all of them (MBD-GAN, Fig. 2)
     direct      the same layers without the skip (physics-based GAN, Table 1)
-    generators  the two above by name: with the skip, without it
+    unet        the layers of the denoiser, told nothing: without norms, quick to train
+    generators  the three above by name
     norm        instance norm, in fewer passes for bfloat16 on a processor
     patchgan    the critic, one figure for every 70 x 70 patch (MBD-GAN, Fig. 3)
     vgg         features for the perceptual loss (MBD-GAN, eq. 15)
@@ -36,6 +37,7 @@ from .patchgan import PatchGAN as PatchGAN
 from .resnet import ResNet as ResNet
 from .srn import SRN as SRN
 from .told import ToldResNet as ToldResNet
+from .unet import UNet as UNet
 from .unrolled import Unrolled as Unrolled
 from .vae import VAE as VAE
 from .vae import BlurDecoder as BlurDecoder
