@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ilib.data import available, haze_of, load
+from ilib.data import available, haze_of, levin09_kernels, load
 from ilib.gan.settings import Settings
 from ilib.gan.sources import Photographs
 from ilib.gan.tasks import HazyScenes, Rainy, Shaken, Shrunk, hazy_scenes, rainy_pictures
@@ -211,3 +211,21 @@ def test_rain_is_a_source_of_a_grid() -> None:
     source = rainy_pictures(load("embedded/train", size=48), None, noise=0.0)
     batch = source.draw(SMALL, 0)
     assert source.camera == Rainy() and (batch.y >= batch.x - ROUNDING).all() and (batch.y > batch.x + 0.1).any()
+
+
+def test_pages_are_sharp_pages_behind_eight_shakes_in_turn() -> None:
+    pairs = columns.pages("text_pages/test", size=96, n=9)
+    k, x = pairs.A.kernel, load("text_pages/test", size=96, n=9).x
+    assert torch.equal(pairs.pictures.x, x) and torch.equal(k[8], k[0]) and not torch.equal(k[1], k[0])
+    soft = pairs.A(x)
+    between = (soft > 0.1) & (soft < 0.9)  # elsewhere black and white cut the noise off
+    assert float((pairs.y - soft)[between].std()) == pytest.approx(pairs.sigma, rel=0.02)
+    assert torch.equal(pairs.y, columns.pages("text_pages/test", size=96, n=9).y)
+    assert not torch.equal(pairs.y, columns.pages("text_pages/test", size=96, n=9, seed=1).y)
+
+
+@pytest.mark.skipif(available()["text"] is None, reason="the text pairs are not found through ILIB_DATA")
+def test_real_pages_have_levins_shakes() -> None:
+    pairs = columns.pages("text", n=2)
+    assert torch.equal(pairs.A.kernel, levin09_kernels()[:2].float())
+    assert pairs.pictures.names == columns.text("text", n=2).pictures.names

@@ -116,3 +116,17 @@ def blurred(name: str, blur: str, size: int = 256, n: int | None = None, noise: 
     A = CircularBlur((k if k.ndim == 2 else k[torch.arange(len(pictures)) % len(k)]).float())
     camera = Measurement(A, noise, 8, seed)
     return Pairs(pictures, camera(pictures.x), A, camera.sigma)
+
+
+def pages(name: str, size: int = 200, n: int | None = None, noise: float = 0.01, seed: int = 0) -> Pairs:
+    """Pages of text behind eight shakes, one after the other, as `blurred` has photographs behind them.
+
+    name: "text" for the sharp pictures of the real pairs of Hradis et al. (size is not looked at) behind Levin's
+    shakes; any other set of pages behind drawn ones, which do without data.
+    """
+    real = name == TEXT
+    pictures = text_pairs(n).sharp if real else load(name, size=size, n=n)
+    k = levin09_kernels() if real else levin_or_drawn("embedded")
+    A = CircularBlur(k[torch.arange(len(pictures)) % len(k)].float())
+    camera = Measurement(A, noise, 8, seed)
+    return Pairs(pictures, camera(pictures.x), A, camera.sigma)
