@@ -34,9 +34,14 @@ UNROLLED = "grand--unrolled--levin--cpu--s0"  # trained for kernels and noise le
 
 
 def unrolled_network(y: Tensor, A: CircularConvolution, *, noise: float) -> Tensor:
-    """Restore by the unrolled network of the grand table, grey pictures as three equal colours.  -> like y."""
-    x_hat = generator(y.expand(-1, 3, -1, -1), A, weights=UNROLLED, noise=noise)
-    return x_hat if y.shape[1] == 3 else x_hat.mean(1, keepdim=True)
+    """Restore by the unrolled network of the grand table, grey pictures as three equal colours.  -> like y.
+
+    It is told sqrt(3) times the noise of a grey picture: it expects channels whose noise differs, and averages out.
+    """
+    if y.shape[1] == 3:
+        return generator(y, A, weights=UNROLLED, noise=noise)
+    grey = generator(y.expand(-1, 3, -1, -1), A, weights=UNROLLED, noise=math.sqrt(3) * noise)
+    return grey.mean(1, keepdim=True)
 
 
 METHODS = {"wiener": wiener, "hl": hyper_laplacian, "tv": tv, "rl": richardson_lucy, "epll": epll,

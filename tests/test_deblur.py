@@ -208,3 +208,11 @@ def test_an_interrupted_run_leaves_the_old_file(tmp_path: Path, monkeypatch: pyt
         own.main([str(tmp_path / "in.png"), str(tmp_path / "out.png"), "--kernel", "disk:3"])
     assert (tmp_path / "out.png").read_bytes() == b"old"
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_the_unrolled_network_allows_for_one_noise_in_three_equal_channels() -> None:
+    x = load("embedded/test", size=128).x.mean(1, keepdim=True)
+    A = CircularBlur(disk(7).float())
+    y = add_noise(A(x), 0.02)
+    plain = own.unrolled_network(y.expand(-1, 3, -1, -1), A, noise=0.02).mean(1, keepdim=True)
+    assert psnr(own.unrolled_network(y, A, noise=0.02), x).mean() > psnr(plain, x).mean() + 0.2
