@@ -495,7 +495,7 @@ def test_only_some_files(server, tmp_path):
 def test_registry_is_complete_and_points_at_what_exists():
     sources = registry()
     wanted = {"gopro", "reds", "set5", "set14", "bsds500", "kodak24", "svhn", "celeba", "zappos", "text", "coco", "nyu",
-              "make3d", "ohaze", "rain800", "levin09", "kohler", "lai16", "cid22"}  # fmt: skip
+              "make3d", "ohaze", "rain800", "levin09", "kohler", "lai16", "cid22", "odcnn"}  # fmt: skip
     assert set(sources) == wanted
     bibliography = (ROOT / "book/references.bib").read_text()
     for s in sources.values():

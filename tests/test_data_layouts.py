@@ -37,6 +37,7 @@ def mat(path: Path, **arrays: np.ndarray) -> None:
         ("set5", ["Set5/Set5_HR/baby.png"]),
         ("set14", ["Set14/Set14_HR/face.png"]),
         ("kodak24", ["Kodak/kodim01.png"]),
+        ("odcnn", ["odcnn/castle.png"]),
         ("bsds500/val", ["BSR/BSDS500/data/images/val/101085.jpg"]),
         ("coco/train", ["COCO/train2017/000000000009.jpg"]),
         ("coco/val", ["COCO/val2017/000000000139.jpg"]),

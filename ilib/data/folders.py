@@ -62,6 +62,7 @@ SETS: dict[str, dict[str, Part]] = {
     "set5": {"all": Part(("set5/*", "Set5/*", "Set5/original/*", "Set5/HR/*", "Set5/Set5_HR/*"))},
     "set14": {"all": Part(("set14/*", "Set14/*", "Set14/original/*", "Set14/HR/*", "Set14/Set14_HR/*"))},
     "kodak24": {"all": Part(("kodak24/*", "Kodak24/*", "kodak/*", "Kodak/*"))},
+    "odcnn": {"all": Part(("odcnn/*", "ODCNN/*"))},
     "gopro": {
         "train": Part(("GOPRO_Large/train/*/sharp/*", "gopro/sharp/*"), without=GOPRO_TEST),
         "test": Part(("GOPRO_Large/test/*/sharp/*", "gopro/sharp/*"), only=GOPRO_TEST),
@@ -83,7 +84,7 @@ def photographs(
 ) -> Pictures:
     """Photographs of one set, sorted by name.  -> Pictures with x (N, 3, size, size), or a list.
 
-    name: embedded, bsds500, cid22, cid22_val, set5, set14, kodak24, gopro, reds, coco.  split: one of the
+    name: embedded, bsds500, cid22, cid22_val, set5, set14, kodak24, odcnn, gopro, reds, coco.  split: one of the
     set's, several joined by "+", or None for all.  how: "centre" crops the middle size x size pixels (for embedded: the
     chosen crops), "resize" brings the whole picture to size x size (bicubic, antialiased; MBD-GAN, section
     IV-D), None leaves it as it is.  n: the first n.  Grey pictures get three equal channels.

@@ -10,6 +10,7 @@ TERMS = {
     "set5": "not stated",
     "set14": "not stated",
     "kodak24": "unrestricted (Kodak)",
+    "odcnn": "not stated",
     "gopro": "not stated",
     "reds": "not stated",
     "coco": "each photograph under its own Flickr terms",
