@@ -10,7 +10,6 @@ reads.
 
 import json
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,7 @@ from torch import Tensor
 
 from ilib.classical import blurred, hyper_laplacian, wiener
 from ilib.data import levin09_kernels, load
-from ilib.gan.restore import generator
+from ilib.deblur import unrolled_network
 from ilib.metrics import psnr
 from ilib.operators import CircularBlur
 from ilib.plug_and_play import CNN_WEIGHT, falling, plug_and_play
@@ -29,7 +28,6 @@ from .dncnn import OURS_IN_COLOUR, grey, in_colour
 
 OUTPUT = Path(__file__).parents[1] / "results" / "benchmarks" / "dpir.json"
 PICTURE, LEVELS = "butterfly", (2.55, 7.65, 12.75)  # grey levels
-UNROLLED = "grand--unrolled--levin--cpu--s0"
 Method = Callable[..., Tensor]  # (y, A, noise) -> x_hat
 
 
@@ -39,14 +37,8 @@ def plugged_in(y: Tensor, A: CircularBlur, noise: float) -> Tensor:
     return plug_and_play(y, A, D, falling(noise), noise=noise, weight=CNN_WEIGHT)
 
 
-def unrolled(y: Tensor, A: CircularBlur, noise: float) -> Tensor:
-    """The unrolled network; a grey picture three times over, with the level as in benchmarks.dncnn.in_colour."""
-    G = partial(generator, A=A, weights=UNROLLED)
-    return G(y, noise=noise) if y.shape[1] == 3 else in_colour(lambda x, s: G(x, noise=s))(y, noise)
-
-
 METHODS: dict[str, Method] = {"blurred": lambda y, A, noise: blurred(y, A), "Wiener": wiener, "HL": hyper_laplacian,
-                              "plug and play": plugged_in, "unrolled": unrolled}  # fmt: skip
+                              "plug and play": plugged_in, "unrolled": unrolled_network}  # fmt: skip
 
 
 def butterfly() -> Tensor:

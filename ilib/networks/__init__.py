@@ -2,7 +2,7 @@
 
     resnet      encoder, residual blocks, decoder and a skip over all of them (MBD-GAN, Fig. 2)
     direct      the same layers without the skip (physics-based GAN, Table 1)
-    unet        the layers of the denoiser, told nothing: without norms, quick to train
+    unet        the layers of the denoiser, told nothing: no norms, a quarter of the pixels
     generators  the three above by name
     norm        instance norm, in fewer passes for bfloat16 on a processor
     patchgan    the critic, one figure for every 70 x 70 patch (MBD-GAN, Fig. 3)

@@ -1,7 +1,7 @@
 """A U-Net that is told nothing: the layers of the denoiser, on a quarter of the pixels and without norms.
 
-It trains at several times the speed of the residual generators.  And an instance norm takes the mean and the contrast
-of every channel away in the first layer, which is all that a haze, or a gain, has changed.
+An instance norm takes the mean and the contrast of every channel away in the first layer, which is all that a haze, or
+a gain, has changed.
 """
 
 import torch
