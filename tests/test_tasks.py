@@ -71,6 +71,25 @@ def test_kernels_are_disks_and_walks_with_a_share_of_each() -> None:
     assert 12 <= int(widest) <= 16  # a disk of 14 pixels
 
 
+def test_a_disk_and_a_walk_together_spread_as_both() -> None:
+    both = Shaken(diameters=(1, 8), lengths=(2, 14), together=True)
+    k = both.kernels(60, seed=1)
+    assert k.shape == (60, 25, 25) and torch.allclose(k.sum((1, 2)), torch.ones(60)) and float(k.min()) >= 0
+    assert torch.equal(k, both.kernels(60, seed=1)) and not torch.equal(k, both.kernels(60, seed=2))
+    at = torch.arange(25) - 12.0
+    assert float((k.sum(2) @ at).abs().max()) < 1e-4 > float((k.sum(1) @ at).abs().max()), "centred"
+    alone = [Shaken(diameters=(1, 1), lengths=(2, 14), disks=0.0), Shaken(diameters=(8, 8), disks=1.0)]
+    walk, disk = (spread(camera.kernels(60, seed=1)) for camera in alone)
+    wide = spread(replace(both, diameters=(8.0, 8.0)).kernels(60, seed=1))
+    assert torch.allclose(wide, walk + disk, rtol=1e-3), "the variances of what is convolved add up"
+
+
+def spread(k: torch.Tensor) -> torch.Tensor:
+    """Return the variance of centred kernels (n, 25, 25), rows and columns together."""
+    at = (torch.arange(25) - 12.0) ** 2
+    return k.sum(2) @ at + k.sum(1) @ at
+
+
 def test_blur_each_is_a_blur_per_picture() -> None:
     kernels = torch.stack([gaussian(s, 7) for s in (0.5, 1.0, 2.0)])
     x = torch.rand(3, 2, 20, 20, dtype=torch.float64)
@@ -89,6 +108,7 @@ def test_blur_each_is_a_blur_per_picture() -> None:
         ({"diameters": (3, 40)}, r"diameters are \(3, 40\)"),
         ({"lengths": (9, 3)}, r"lengths are \(9, 3\)"),
         ({"disks": 1.5}, "disks is 1.5"),
+        ({"together": True}, "reach over 34 pixels, kernels over 25"),
         ({"noise": -1.0}, "noise is -1.0"),
     ],
 )

@@ -340,6 +340,7 @@ def test_weights_of_another_table(trainable: Path) -> None:
         ("same_as: toy", "same_as: 3", "rows: cnn: train: same_as is 3; it must be a text"),
         ("same_as: toy", "same_as: toy, row: cmn", r"'cmn' is no row of toy .*\(did you mean cnn\?\)"),
         ("same_as: toy", "same_as: toy, row: wiener", "row wiener of toy is not trained; choose one of cnn"),
+        ("same_as: toy", "same_as: toy, column: shake", "toy trains no column shake, which this table runs"),
         ("same_as: toy", "same_as: doll", "doll trains no weights for cnn but uses those of cnn of doll; name the row"),
         ("\n  motion:", "\n  shake:", "toy trains no column shake, which this table runs; it has gaussian, motion"),
         ("\n  cpu:", "\n  gpu:", "toy trains no profile gpu, which this table runs; it has smoke, cpu"),
@@ -350,6 +351,12 @@ def test_weights_of_another_table(trainable: Path) -> None:
 def test_wrong_reference_to_weights_is_named(trainable: Path, old: str, new: str, message: str) -> None:
     with pytest.raises((ValueError, TypeError), match=message):
         doll(old, new)
+
+
+def test_weights_of_one_column_for_all(trainable: Path) -> None:
+    grid = doll("same_as: toy", "same_as: toy, column: motion")
+    for column in grid.conditions():
+        assert grid.trained_by(SHARED._replace(column=column)) == (load_grid("toy"), JOB), "JOB is that of motion"
 
 
 def test_chain_of_references_is_refused(trainable: Path) -> None:

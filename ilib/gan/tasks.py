@@ -23,7 +23,7 @@ from ..data.sets import Haze as Scenes
 from ..degrade import quantise
 from ..errors import check_noise
 from ..kernels import disk, motion
-from ..operators import LinearOperator
+from ..operators import CircularBlur, LinearOperator
 from ..physics import BicubicDown, BicubicUp, BlurEach, Haze, Product, Rain
 from .batch import Batch
 from .settings import Settings
@@ -37,14 +37,16 @@ class Shaken:
     """y = k_i * x_i + noise, rounded to 8 bits; k_i is a disk or a random walk (physics-based GAN, section 5.1).
 
     size: of the kernels, odd; diameters, lengths: the ranges of both kinds in pixels, drawn uniformly; disks: the
-    share of disks; noise: standard deviation, where the settings give no levels; border: as Blur takes it.  ValueError
-    for kernels that do not fit their size.
+    share of disks; together: a camera both out of focus and shaken, k_i a disk convolved with a walk, whatever the
+    share; noise: standard deviation, where the settings give no levels; border: as Blur takes it.  ValueError for
+    kernels that do not fit their size.
     """
 
     size: int = 25
     diameters: tuple[float, float] = (1.0, 14.0)
     lengths: tuple[float, float] = (2.0, 20.0)
     disks: float = 0.5
+    together: bool = False
     noise: float = 0.0
     border: str = "reflect"
 
@@ -57,6 +59,10 @@ class Shaken:
                                  f"the kernels, whose size ({self.size}) is odd")
         if not 0 <= self.disks <= 1:
             raise ValueError(f"disks is {self.disks}; pass a share in [0, 1]")
+        reach = self.diameters[1] + self.lengths[1]
+        if self.together and reach > self.size:
+            raise ValueError(f"A disk and a walk together reach over {reach:g} pixels, kernels over {self.size}: pass "
+                             "smaller diameters and lengths, or a larger size")
 
     def kernels(self, n: int, seed: int) -> Tensor:
         """Draw kernels, which depend on seed and n.  -> (n, size, size) float32."""
@@ -65,6 +71,9 @@ class Shaken:
         low, high = self.lengths
         k = motion(self.size, n, seed, length=low + place * (high - low), anxiety=0.01)
         low, high = self.diameters
+        if self.together:
+            focus = torch.stack([disk(float(low + p * (high - low)), self.size) for p in kind])
+            return CircularBlur(focus)(k[:, None])[:, 0].clamp(min=0).float()
         for i in (kind < self.disks).nonzero().flatten().tolist():
             k[i] = disk(float(low + place[i] * (high - low)), self.size)
         return k.float()

@@ -59,10 +59,14 @@ class TrainSpec:
 
 @dataclass(frozen=True)
 class SameAs:
-    """Weights that another table trains, in its run of the same column, profile and seed; there by the name row."""
+    """Weights that another table trains, in its run of the same profile and seed; there by the name row.
+
+    column: the column that they were trained for there; the same as here where none is named.
+    """
 
     table: str
     row: str
+    column: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,9 +74,10 @@ class RowSpec:
     """One method: the paper's figures per column (or average), and how to run it, or why it is not run.
 
     method: dotted name of a callable (y, A, **parameters) -> x_hat; minutes: profile -> what one column takes;
-    train: how its weights are made, or which table trains them (`train: {same_as: TABLE, row: ROW}`, row where it has
-    another name there), None for a method without; the method is told their name as `weights`; seeds: profile -> seeds
-    in place of the profile's; package: one that the method calls and ilib does not depend on, an extra of ilib.
+    train: how its weights are made, or which table trains them (`train: {same_as: TABLE, row: ROW, column: COLUMN}`,
+    row and column where they have other names there), None for a method without; the method is told their name as
+    `weights`; seeds: profile -> seeds in place of the profile's; package: one that the method calls and ilib does not
+    depend on, an extra of ilib.
     """
 
     label: str
@@ -206,7 +211,8 @@ class Grid:
             return self, job._replace(column=train.column)
         if not isinstance(train, SameAs):
             return self, job
-        return self.others[train.table].trained_by(job._replace(table=train.table, row=train.row))
+        there = job._replace(table=train.table, row=train.row, column=train.column or job.column)
+        return self.others[train.table].trained_by(there)
 
     def check(self, job: Job) -> None:
         """Raise ValueError unless the job is one of this grid's, saying what is allowed."""
@@ -275,7 +281,7 @@ def with_others(grid: Grid, root: Path) -> Grid:
 
 def _check_shared(where: str, grid: Grid, name: str, other: Grid) -> None:
     """Raise ValueError unless another table trains a row's weights at each of its profiles, columns and seeds."""
-    row = grid.rows[name].train.row
+    row, column = grid.rows[name].train.row, grid.rows[name].train.column
     spec = _choose(other.rows, row, f"row of {other.table} (named by {where})").train
     if spec is None:
         trained = [key for key, value in other.rows.items() if isinstance(value.train, TrainSpec)]
@@ -285,7 +291,7 @@ def _check_shared(where: str, grid: Grid, name: str, other: Grid) -> None:
         raise ValueError(f"{where}: {other.table} trains no weights for {row} but uses those of {spec.row} of "
                          f"{spec.table}; name the row that trains them")
     for what, here, there in (("profile", grid.profiles, other.profiles),
-                              ("column", grid.conditions(), other.conditions())):  # fmt: skip
+                              ("column", [column] if column else grid.conditions(), other.conditions())):  # fmt: skip
         missing = [key for key in here if key not in there]
         if missing:
             raise ValueError(f"{where}: {other.table} trains no {what} {', '.join(missing)}, which this table runs; it "
@@ -412,8 +418,9 @@ def _seeds(where: str, seeds: Any) -> tuple[int, ...]:
 
 def _train(where: str, block: Any, row: str) -> TrainSpec | SameAs:
     if isinstance(block, dict) and "same_as" in block:
-        _check_keys(where, block, ("same_as",), ("row",))
-        return SameAs(_text(f"{where}: same_as", block["same_as"]), _text(f"{where}: row", block.get("row", row)))
+        _check_keys(where, block, ("same_as",), ("row", "column"))
+        return SameAs(_text(f"{where}: same_as", block["same_as"]), _text(f"{where}: row", block.get("row", row)),
+                      _text(f"{where}: column", block["column"]) if "column" in block else "")  # fmt: skip
     _check_keys(where, block, ("network", "recipe", "profiles"), ("source", "column"))
     for name in ("network", "recipe", *(("source",) if "source" in block else ())):
         _dotted(f"{where}: {name}", block[name])
