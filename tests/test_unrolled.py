@@ -9,12 +9,15 @@ from torch import Tensor
 from ilib.classical import GRADIENT_POWER, gradient, gradient_adjoint, wiener
 from ilib.data import load
 from ilib.gan.blurs import ManyBlurs, blurred_pictures, centred, noisy_pictures
+from ilib.gan.recipes.unfolded import Unfolded, begin_as
 from ilib.gan.settings import Settings
+from ilib.gan.weights import load_weights
 from ilib.kernels import delta, disk, gaussian, motion
 from ilib.networks import Denoiser, Unrolled
 from ilib.networks.denoiser import squares_of
 from ilib.networks.unrolled import REACH, DataStep
 from ilib.operators import CircularBlur
+from ilib.plug_and_play import falling
 
 SIGMA = torch.tensor([0.01, 0.05]).reshape(2, 1, 1, 1)
 
@@ -179,6 +182,34 @@ def test_refused_sizes_and_inputs() -> None:
         Denoiser(0)
     with pytest.raises(ValueError, match="told the noise"):
         Denoiser(4)(picture(dtype=torch.float32))
+
+
+# ---- begun at a trained denoiser
+
+PLUGGED = "grand--pnp--levin--smoke--s0"
+
+
+def test_unfolded_begins_with_the_denoiser_and_levels_that_fall_to_the_noise() -> None:
+    D = load_weights(PLUGGED)[0]
+    G = Unfolded(lambda: Unrolled(12, 3), start=PLUGGED).networks()["generator"]
+    levels = torch.tensor([falling(float(s), 0.2, 3) for s in SIGMA]).T.reshape(3, 2, 1, 1, 1)
+    assert torch.allclose(G.levels(SIGMA), levels)
+    y, A = picture(dtype=torch.float32), CircularBlur(kernels().float())
+    z, found = G(y, A, SIGMA, stages=True)
+    for k in range(3):  # whatever noise is left in x
+        assert torch.allclose(found[2 * k + 1], D(found[2 * k], None, levels[k]), atol=1e-6)
+    assert z is found[-1] and all(p.requires_grad for p in G.parameters()), "it is trained on"
+    (z - y).abs().mean().backward()
+    assert float(G.denoisers[0].head.weight.grad[:, -1].abs().max()) > 0, "and may learn to hear of it"
+
+
+def test_unfolded_refuses_what_does_not_fit() -> None:
+    with pytest.raises(ValueError, match="told one level and has its own width"):
+        Unfolded(lambda: Unrolled(8, 3), start=PLUGGED).networks()
+    with pytest.raises(ValueError, match="told one level"):
+        begin_as(Unrolled(4, 1), Denoiser(4, 2), 0.2)
+    with pytest.raises(FileNotFoundError, match="no weights grand--nothing"):
+        Unfolded(lambda: Unrolled(12, 3), start="grand--nothing").networks()
 
 
 # ---- the blurs that it is trained on
