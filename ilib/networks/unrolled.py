@@ -3,10 +3,11 @@
     minimise  1 / (2 sigma^2) ||A x - y||^2 + phi(z) + 1 / (2 s^2) ||x - z||^2   over x and z in turn
 
     z_k = D(x_{k-1}; s_k)                                        the prior's step: a denoiser for noise of level s_k
-    x_k = (A'A + rho_k)^-1 (A'y + rho_k z_k),  rho_k = sigma^2 / s_k^2          the data step, a division of spectra
+    x_k = (A'A + rho_k)^-1 (A'y + rho_k z_k),  rho_k = sigma^2 / s_{k+1}^2      the data step, a division of spectra
 
-x_0 is the Wiener filter's estimate and the result z_K.  The levels s_k(sigma) and the denoiser are learned together,
-for many kernels and noise levels at once: the kernel is no part of the weights.
+x_0 is the Wiener filter's estimate and the result z_K; a data step has the level of the denoiser that follows it.  The
+levels s_k(sigma) and the denoiser are learned together, for many kernels and noise levels at once: the kernel is no
+part of the weights.
 """
 
 import math
