@@ -128,6 +128,19 @@ def test_paired_with_a_row_of_one_seed(grid: Grid) -> None:
     assert "+12.00 ± 2.00 dB<" in tables.gains_table(grid, noisy, "blurred").data
 
 
+def test_gap_of_one_column_and_profile(grid: Grid) -> None:
+    rows = [row(name, "motion", [level + s, level + 3 * s], "cpu", seed=s)
+            for name, level in (("mbdgan", 30.0), ("wiener", 29.0)) for s in (0, 1)]  # fmt: skip
+    found = tables.gap(grid, rows, "mbdgan", "wiener", "motion")
+    assert found == (1.0, 0.0, 2, 0.0, 2)
+    for other in ({"column": "gaussian"}, {"profile": "smoke"}):
+        assert tables.gap(grid, rows, "mbdgan", "wiener", **{"column": "motion"} | other) is None
+    assert tables.gap(grid, rows, "mbdgan", "wiener") is None, "the first column is another"
+    assert tables.gap(grid, rows, "mbdgan", "blurred", "motion") is None
+    with pytest.raises(ValueError, match="'motoin' is no column of toy"):
+        tables.gap(grid, rows, "mbdgan", "wiener", "motoin")
+
+
 def test_paired_at_the_same_profile_first(grid: Grid) -> None:
     rows = [row("mbdgan", "motion", [30.0, 32.0], p) for p in ("smoke", "cpu")]
     rows += [row("blurred", "motion", [20.0 + k, 22.0 + k], p) for k, p in enumerate(("smoke", "cpu"))]

@@ -59,6 +59,11 @@ class Difference(NamedTuple):
     se_seeds: float = math.nan
     seeds: int = 1
 
+    def words(self, unit: str = " dB", digits: int = 2) -> str:
+        """Return mean ± standard error over the pictures, and where there are several seeds that over them."""
+        over_seeds = "" if self.seeds < 2 else f" (over {self.seeds:.0f} seeds ± {self.se_seeds:.{digits}f})"
+        return f"{self.mean:+.{digits}f} ± {self.se:.{digits}f}{unit}{over_seeds}"
+
 
 def load_table(table: str, profile: str = "") -> tuple[Grid, list[Row]]:
     """Load a table's grid and its rows, only those of one profile where it is given.
@@ -156,6 +161,16 @@ def paired(grid: Grid, rows: Sequence[Row], a: str, b: str, metric: str = "psnr"
         if pairs:
             lines.append((column, *difference_of(pairs, metric)))
     return pd.DataFrame(lines, columns=["column", "difference", "se", "n", "se_seeds", "seeds"])
+
+
+def gap(grid: Grid, rows: Sequence[Row], a: str, b: str, column: str = "", metric: str = "psnr",
+        profile: str = "cpu") -> Difference | None:  # fmt: skip
+    """Compare two rows in one column (the first where none is named) and profile; None where either was not run."""
+    column = column or next(iter(grid.columns))
+    grid.column(column)  # raises for an unknown name
+    there = [row for row in rows if row.profile == profile and row.column == column]
+    found = paired(grid, there, a, b, metric)
+    return Difference(*found.iloc[0, 1:]) if len(found) else None
 
 
 def best_rows(grid: Grid, rows: Sequence[Row], name: str) -> tuple[str | None, dict[str, list[Row]]]:
@@ -326,9 +341,8 @@ def gains_table(grid: Grid, rows: Sequence[Row], against: str, metric: str = "ps
     if frame.empty:
         return _paragraph("No two rows of this table were run on the same measurements yet.")
     unit, digits = " dB" * (metric == "psnr"), DIGITS.get(metric, 3)
-    lines = {label: {"method": label} | {_label(grid, entry["column"]): f"{entry['gain']:+.{digits}f} ± "
-                                         f"{entry['se']:.{digits}f}{unit}{_over_seeds(entry, digits)}"
-                                         for _, entry in part.iterrows()}
+    lines = {label: {"method": label} | {_label(grid, column): Difference(*entry).words(unit, digits)
+                                         for _, column, *entry in part.iloc[:, 1:].itertuples(index=False)}
              for label, part in frame.groupby("label", sort=False)}  # fmt: skip
     return plain_table(pd.DataFrame(lines.values()).fillna(NOTHING))
 
@@ -338,17 +352,14 @@ def paired_table(grid: Grid, rows: Sequence[Row], a: str, b: str) -> HTML:
     lines = []
     for metric in DIGITS:
         unit, digits = " dB" * (metric == "psnr"), DIGITS[metric]
-        for _, entry in paired(grid, rows, a, b, metric).iterrows():
-            words = f"{entry['difference']:+.{digits}f} ± {entry['se']:.{digits}f}{unit}{_over_seeds(entry, digits)}"
-            lines.append((_label(grid, entry["column"]), NAMES_OF_METRICS.get(metric, metric), words, entry["n"]))
+        for column, *entry in paired(grid, rows, a, b, metric).itertuples(index=False):
+            gap = Difference(*entry)
+            name = NAMES_OF_METRICS.get(metric, metric)
+            lines.append((_label(grid, column), name, gap.words(unit, digits), gap.n))
     if not lines:
         return _paragraph(f"{grid.row(a).label} and {grid.row(b).label} were not run on the same measurements yet.")
     title = f"{grid.row(a).label} less {grid.row(b).label}"
     return plain_table(pd.DataFrame(lines, columns=["condition", "figure", title, "pictures"]))
-
-
-def _over_seeds(entry: Mapping[str, float], digits: int) -> str:
-    return "" if entry["seeds"] < 2 else f" (over {entry['seeds']} seeds ± {entry['se_seeds']:.{digits}f})"
 
 
 def check(claims: Mapping[str, bool | None]) -> HTML:
