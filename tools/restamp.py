@@ -92,7 +92,7 @@ def same_figures(row: Row) -> bool:
 
 
 def _few(data: dict[str, Any]) -> dict[str, Any]:
-    return {**data, "n": min(PICTURES, data.get("n") or PICTURES)}
+    return {**data, "n": min(PICTURES, data["n"])} if data.get("n") else data
 
 
 def stale_rows(root: Path, before: dict[Job, list[Any]]) -> Iterator[tuple[Row, dict[str, str]]]:
