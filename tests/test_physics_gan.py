@@ -313,7 +313,7 @@ def test_direct_generator_stays_in_range_and_has_no_skip() -> None:
     x_hat = G(y)
     assert x_hat.shape == y.shape and x_hat.min() >= 0 and x_hat.max() <= 1
     assert (x_hat - 0.5).abs().mean() < 0.3 and not torch.allclose(x_hat, y, atol=0.1)
-    drawn = torch.cat([p.flatten() for name, p in G.named_parameters() if p.ndim == 4])
+    drawn = torch.cat([p.detach().flatten() for name, p in G.named_parameters() if p.ndim == 4])
     assert float(drawn.std()) == pytest.approx(0.02, rel=0.05)
     assert len(G.state_dict()) == len(ResNet(4, 1).state_dict())
 
