@@ -16,6 +16,7 @@ from ilib.metrics import luma_psnr
 from ilib.operators import CircularBlur
 from ilib.results import Job, load_grid
 from ilib.results.digests import digests, settings_of, training_settings
+from ilib.results.queue import wanted_tasks
 from ilib.results.runs import Cost, Pairs, measure, method_of, restore, row_of, scores_of
 from ilib.results.training import plan_training
 
@@ -171,3 +172,8 @@ def test_a_table_may_give_a_metric_its_own_reading(columns: Path) -> None:
     figures = scores_of(trial.y, trial.x, grid.metrics)
     assert figures["psnr"] == [round(float(f), 5) for f in luma_psnr(trial.y, trial.x)]
     assert before["settings"] != after["settings"] and before["code"] != after["code"]
+
+
+def test_the_queue_loads_recorded_pairs_as_the_grid_names_them() -> None:
+    tasks = wanted_tasks("smoke", Path(__file__).parents[1], ["physgan_2", "physgan_7"], look_at_data=True)
+    assert "stale: data changed" not in {task.why for task in tasks}

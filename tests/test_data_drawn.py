@@ -115,6 +115,12 @@ def test_fonts_that_an_older_matplotlib_lacks_are_set_upright(tmp_path, monkeypa
     assert all(face.italic == face.bold == face.regular for face in text_pages.faces.__wrapped__(False))
 
 
+def test_named_pages_do_not_depend_on_the_fonts_of_the_machine(monkeypatch):
+    monkeypatch.setattr(text_pages, "_of_machine", lambda: pytest.fail("asked for the fonts of the machine"))
+    text_pages.faces.cache_clear()
+    assert len(data.load("text_pages/test", size=96, n=2)) == 2
+
+
 def test_turned_pages_are_turned():
     straight, turned = (data.text_pages(1, 128, 3, text_pages.Page(turn=t, system=False)) for t in (0.0, 5.0))
     assert not torch.equal(straight, turned)

@@ -1,4 +1,7 @@
-"""Drawn pictures by name for `load`: text_pages/train, numbers/val, hazy_leaves/test, ...; a seed for each split."""
+"""Drawn pictures by name for `load`: text_pages/train, numbers/val, hazy_leaves/test, ...; a seed for each split.
+
+The same on every machine with the same matplotlib: no fonts but those that come with it.
+"""
 
 from collections.abc import Callable
 from functools import partial
@@ -6,7 +9,7 @@ from functools import partial
 import torch
 
 from .numbers import street_numbers
-from .pages import text_pages
+from .pages import Page, text_pages
 from .pictures import Pictures
 from .scenes import SPLITS, clear_scenes
 from .sets import Root
@@ -16,7 +19,8 @@ COUNT = 64  # pictures, unless told otherwise
 
 
 def _pages(split: str, size: int | None, n: int | None) -> Pictures:
-    pixels = (text_pages(n or COUNT, size or 256, SEEDS[split]) * 255).round().to(torch.uint8)
+    drawn = text_pages(n or COUNT, size or 256, SEEDS[split], Page(system=False))
+    pixels = (drawn * 255).round().to(torch.uint8)
     return Pictures(pixels, tuple(f"page {i}" for i in range(len(pixels))), f"text_pages/{split}")
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from .digests import digest_of, digests, settings_of
 from .grids import Grid, load_grid, table_ids
@@ -49,12 +50,11 @@ def why_wanted(grid: Grid, job: Job, root: Path) -> str | None:
     return "stale: its weights are" if untrained and untrained != "missing" else None
 
 
-def data_changed(row: Row) -> bool:
-    """Load the pictures that a row names and compare their sha256; False where they are not on this machine."""
+def data_changed(row: Row, words: dict[str, Any]) -> bool:
+    """Load the pictures that a row's grid names and compare their sha256; False where they are not on this machine."""
     from ..data import load  # loads PyTorch
     from .runs import pairs_of
 
-    words = {key: value for key, value in row.data.items() if key != "sha256"}
     recorded = row.degradation.get("pairs")
     try:
         now = pairs_of(recorded, words, row.degradation["parameters"]).pictures if recorded else load(**words)
@@ -85,9 +85,9 @@ def wanted_tasks(
     for grid, job in jobs:
         why = why_wanted(grid, job, root)
         if why is None and look_at_data:
-            row = read_row(root / job.path)
-            key = digest_of(row.data)
-            changed[key] = changed[key] if key in changed else data_changed(row)
+            row, words = read_row(root / job.path), grid.data(job.column, job.profile)
+            key = digest_of([row.data, row.degradation.get("pairs")])
+            changed[key] = changed[key] if key in changed else data_changed(row, words)
             why = "stale: data changed" if changed[key] else None
         if why is not None:
             spec = grid.row(job.row)

@@ -1,4 +1,4 @@
-"""Plug and play, trained on: an unrolled network that begins as the iteration of a trained denoiser, not as nothing."""
+"""An unrolled network that begins with a trained denoiser in its steps, as plug and play has it, and is trained on."""
 
 import math
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from .cnn import CNN
 
 
 class Unfolded(CNN):
-    """Minimise the mean of |G(y) - x| over pixels, from plug and play on.
+    """Minimise the mean of |G(y) - x| over pixels, from a trained denoiser on.
 
     generator: builds an Unrolled network; start: the weights of a Denoiser of its width, by name; first: the level of
     the first step, in picture units.  FileNotFoundError and ValueError as load_weights and begin_as have them.
