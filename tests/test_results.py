@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ilib.results import Grid, Job, Row, load_grid, read_row, read_rows, write_row
+from ilib.results import Grid, Job, Row, load_grid, read_row, read_rows, tables, write_row
 from ilib.results.__main__ import main
 from ilib.results.digests import digests, notebook_code, reached_code, settings_of, without_comments
 from ilib.results.grids import parse_grid, table_ids
@@ -322,6 +322,23 @@ def test_column_that_is_not_run(project: Path) -> None:
         grid.check(Job("toy", "wiener", "motion", "smoke"))
 
 
+def test_row_that_is_run_in_some_columns_alone(project: Path) -> None:
+    """It has no jobs elsewhere, is whole without them, and waits for those of its columns that are missing."""
+    limited = TOY.replace("label: Wiener,", "label: Wiener, columns: [motion],")
+    (project / "notebooks/tables/toy.yaml").write_text(limited)
+    grid = load_grid("toy")
+    assert {job.column for job in grid.jobs("smoke") if job.row == "wiener"} == {"motion"}
+    assert {job.column for job in grid.jobs("smoke") if job.row == "blurred"} == {"gaussian", "motion"}
+    with pytest.raises(ValueError, match="row wiener of toy is run in motion alone, not in gaussian"):
+        grid.check(Job("toy", "wiener", "gaussian", "smoke"))
+    small, large = (make_row(column="motion", profile=profile) for profile in ("smoke", "cpu"))
+    assert tables.best_rows(grid, [small, large], "wiener") == ("cpu", {"motion": [large]})
+    assert "Wiener" not in set(tables.rows_not_run(grid, [small])["method"])
+    assert "not run yet: motion" in set(tables.rows_not_run(grid, []).iloc[:, 1])
+    figures = tables.beside_paper(grid, [small]).set_index(["row", "column"])["ours"]
+    assert figures["wiener", "motion"] == small.mean("psnr") and figures.isna()["wiener", "gaussian"]
+
+
 @pytest.mark.parametrize("table", table_ids(ROOT))
 def test_grid_of_the_book_is_valid_and_runnable(table: str) -> None:
     """Every method, kernel, camera and loader of pairs that a grid names exists and takes what it is given."""
@@ -379,6 +396,9 @@ def test_papers_figures_of_table_1() -> None:
         ("  motion: {label", "  average: {label", "average is no column to run"),
         ("  wiener:", "  blurred:", "blurred stands twice"),
         ("  wiener:", "  Wiener filter:", "'Wiener filter'; it must be small letters"),
+        ("label: Wiener,", "label: Wiener, columns: [moton],", "columns.*did you mean motion"),
+        ("label: Wiener,", "label: Wiener, columns: motion,", "columns is 'motion'; it must be a list of columns"),
+        ("it is not trained yet", "it is not trained yet, columns: [motion]", "columns is for a row that is run"),
         ("rows:", "rows: [", "toy.yaml: "),
     ],
 )

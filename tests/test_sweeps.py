@@ -74,6 +74,15 @@ def test_rows_and_columns_left_out_are_all_that_run(project: Path) -> None:  # n
     assert (load_sweep("noise").rows, load_sweep("noise").columns) == (("blurred", "wiener"), ("gaussian", "motion"))
 
 
+def test_row_without_a_column_of_the_sweep_is_left_out(project: Path) -> None:  # noqa: F811
+    limited = TOY.replace("label: Wiener,", "label: Wiener, columns: [motion],")
+    (project / "notebooks/tables/toy.yaml").write_text(limited)
+    sweep(project, "base: toy\nvary: {noise: [0, 0.01]}", "both")
+    sweep(project, "base: toy\ncolumns: [gaussian]\nvary: {noise: [0, 0.01]}", "one")
+    assert {job.column for job in load_sweep("both").jobs("smoke") if job.row == "wiener"} == {"motion"}
+    assert load_sweep("one").rows == ("blurred",)
+
+
 def test_words_of_values() -> None:
     assert [word_of(v) for v in (0, 0.01, 1e-5, -2, "bsds500/val", None)] == [
         "0",

@@ -2,7 +2,6 @@
 
 import difflib
 import importlib.util
-import itertools
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
@@ -77,7 +76,8 @@ class RowSpec:
     train: how its weights are made, or which table trains them (`train: {same_as: TABLE, row: ROW, column: COLUMN}`,
     row and column where they have other names there), None for a method without; the method is told their name as
     `weights`; seeds: profile -> seeds in place of the profile's; package: one that the method calls and ilib does not
-    depend on, an extra of ilib.
+    depend on, an extra of ilib; columns: the only ones that the row is run in, for a network trained for one blur
+    (empty: all).
     """
 
     label: str
@@ -89,6 +89,7 @@ class RowSpec:
     train: TrainSpec | SameAs | None = None
     seeds: dict[str, tuple[int, ...]] = field(default_factory=dict)
     package: str | None = None
+    columns: tuple[str, ...] = ()
 
     @property
     def extra(self) -> str:
@@ -181,9 +182,11 @@ class Grid:
         """List the rows that can be run."""
         return [name for name, row in self.rows.items() if row.not_run is None]
 
-    def conditions(self) -> list[str]:
-        """List the columns that can be run."""
-        return [name for name, column in self.columns.items() if column.made_by and column.not_run is None]
+    def conditions(self, row: str = "") -> list[str]:
+        """List the columns that can be run, by one row where it is named."""
+        allowed = self.row(row).columns if row else ()
+        return [name for name, column in self.columns.items()
+                if column.made_by and column.not_run is None and (not allowed or name in allowed)]  # fmt: skip
 
     def data(self, column: str, profile: str) -> dict[str, Any]:
         """Return what a column is tested on at a profile: its own data, or the profile's."""
@@ -196,8 +199,7 @@ class Grid:
     def jobs(self, profile: str) -> list[Job]:
         """List the runs of a profile: every row and every column that is run, every seed."""
         self.profile(profile)  # raises where it is none of this grid's
-        every = itertools.product(self.runs(), self.conditions())
-        return [Job(self.table, row, column, profile, seed) for row, column in every
+        return [Job(self.table, row, column, profile, seed) for row in self.runs() for column in self.conditions(row)
                 for seed in self.seeds(row, profile)]  # fmt: skip
 
     def jobs_here(self, profile: str) -> list[Job]:
@@ -223,6 +225,9 @@ class Grid:
         if self.column(job.column).not_run is not None:
             raise ValueError(f"column {job.column} of {self.table} is not run: {self.columns[job.column].not_run}; "
                              f"choose one of {', '.join(self.conditions())}")
+        there = self.conditions(job.row)
+        if job.column not in there:
+            raise ValueError(f"row {job.row} of {self.table} is run in {', '.join(there)} alone, not in {job.column}")
 
 
 def _choose(options: Mapping[str, Any], name: str, what: str) -> Any:
@@ -290,8 +295,8 @@ def _check_shared(where: str, grid: Grid, name: str, other: Grid) -> None:
     if isinstance(spec, SameAs):
         raise ValueError(f"{where}: {other.table} trains no weights for {row} but uses those of {spec.row} of "
                          f"{spec.table}; name the row that trains them")
-    for what, here, there in (("profile", grid.profiles, other.profiles),
-                              ("column", [column] if column else grid.conditions(), other.conditions())):  # fmt: skip
+    columns = [column] if column else grid.conditions(name)
+    for what, here, there in (("profile", grid.profiles, other.profiles), ("column", columns, other.conditions(row))):
         missing = [key for key in here if key not in there]
         if missing:
             raise ValueError(f"{where}: {other.table} trains no {what} {', '.join(missing)}, which this table runs; it "
@@ -345,6 +350,7 @@ def _check_runnable(rows: dict[str, RowSpec], columns: dict[str, ColumnSpec], pr
     for name, row in rows.items():
         _check_names(f"rows: {name}: minutes", row.minutes, profiles)
         _check_names(f"rows: {name}: seeds", row.seeds, profiles)
+        _check_names(f"rows: {name}: columns", row.columns, [c for c, spec in columns.items() if spec.not_run is None])
         _check_trained(f"rows: {name}: train: profiles", row.train, list(profiles))
         _check_one_column(f"rows: {name}: train: column", row.train, columns)
     to_run = [name for name, row in rows.items() if row.method]
@@ -378,7 +384,7 @@ def _check_one_column(where: str, train: TrainSpec | SameAs | None, columns: dic
             raise ValueError(f"{where}: {', '.join(other)} has another camera than {train.column}: train there too")
 
 
-ROW_WORDS = ("paper", "method", "parameters", "minutes", "not_run", "train", "seeds", "package")
+ROW_WORDS = ("paper", "method", "parameters", "minutes", "not_run", "train", "seeds", "package", "columns")
 
 
 def _row(where: str, block: Any, places: Iterable[str], profiles: Iterable[str]) -> RowSpec:
@@ -395,12 +401,15 @@ def _row(where: str, block: Any, places: Iterable[str], profiles: Iterable[str])
     _text(f"{where}: package", block.get("package", "-"))
     _numbers(f"{where}: minutes", block.get("minutes", {}))
     _mapping(f"{where}: parameters", block.get("parameters", {}))
-    for name in ("train", "seeds", "package"):
+    for name in ("train", "seeds", "package", "columns"):
         if name in block and "method" not in block:
             raise ValueError(f"{where}: {name} is for a row that is run; give method in place of not_run")
     train = _train(f"{where}: train", block["train"], where.rpartition(": ")[2]) if "train" in block else None
     seeds = _seeds_of_row(f"{where}: seeds", block.get("seeds", {}), profiles)
-    return RowSpec(**{**block, "train": train, "seeds": seeds})
+    columns = block.get("columns", [])
+    if "columns" in block and (not isinstance(columns, list) or not columns):
+        raise TypeError(f"{where}: columns is {columns!r}; it must be a list of columns, as [motion]")
+    return RowSpec(**{**block, "train": train, "seeds": seeds, "columns": tuple(columns)})
 
 
 def _seeds_of_row(where: str, block: Any, profiles: Iterable[str]) -> dict[str, tuple[int, ...]]:

@@ -196,8 +196,8 @@ def parse_sweep(name: str, content: Any, root: Path) -> Sweep:
     if name in table_ids(root):
         raise ValueError(f"{name} is the name of a table; give the sweep another")
     base, vary = load_grid(content["base"], root), _vary(content["vary"])
-    rows = _chosen("rows", content, _rows_for(base, vary), base.table)
     columns = _chosen("columns", content, base.conditions(), base.table)
+    rows = _chosen("rows", content, _rows_for(base, vary, columns), base.table)
     profiles = _chosen("profiles", content, base.profiles, base.table)
     metrics = _metrics(content.get("metrics", base.metrics))
     sweep = Sweep(name, base, rows, columns, profiles, vary, _sizes(content.get("sizes", {})), metrics)
@@ -205,11 +205,12 @@ def parse_sweep(name: str, content: Any, root: Path) -> Sweep:
     return sweep
 
 
-def _rows_for(base: Grid, vary: Iterable[str]) -> list[str]:
-    """List the rows that a sweep may run: where training is varied, those that are trained here."""
+def _rows_for(base: Grid, vary: Iterable[str], columns: Iterable[str]) -> list[str]:
+    """List the rows that a sweep may run: with a column there, and where training is varied those trained here."""
+    there = [name for name in base.runs() if set(base.conditions(name)) & set(columns)]
     if not any(name.startswith("train.") for name in vary):
-        return base.runs()
-    rows = [name for name in base.runs() if isinstance(base.rows[name].train, TrainSpec)]
+        return there
+    rows = [name for name in there if isinstance(base.rows[name].train, TrainSpec)]
     if not rows:
         others = sorted({row.train.table for row in base.rows.values() if isinstance(row.train, SameAs)})
         raise ValueError(f"vary: no row of {base.table} is trained" + (f" there; start from {', '.join(others)}, whose "

@@ -179,7 +179,7 @@ def best_rows(grid: Grid, rows: Sequence[Row], name: str) -> tuple[str | None, d
     for row in sorted(rows, key=lambda r: r.seed):
         if row.row == name and row.column in grid.columns:
             found.setdefault(row.profile, {}).setdefault(row.column, []).append(row)
-    order = sorted(found, key=lambda p: (set(found[p]) >= set(grid.conditions()), NAMES.index(p)))
+    order = sorted(found, key=lambda p: (set(found[p]) >= set(grid.conditions(name)), NAMES.index(p)))
     return (order[-1], found[order[-1]]) if order else (None, {})
 
 
@@ -386,7 +386,7 @@ def rows_not_run(grid: Grid, rows: Sequence[Row]) -> pd.DataFrame:
 
 def _reason(grid: Grid, rows: Sequence[Row], name: str, spec: RowSpec) -> str | None:
     found = best_rows(grid, rows, name)[1]
-    missing = [column for column in grid.conditions() if column not in found]
+    missing = [column for column in grid.conditions(name) if column not in found]
     if found and not missing:
         return None
     return spec.not_run or "; ".join(filter(None, (f"not run yet: {', '.join(missing)}", spec.extra)))
