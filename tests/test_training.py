@@ -20,9 +20,9 @@ from ilib.gan import restore
 from ilib.gan.registry import WEIGHTS, read_registry
 from ilib.gan.train import Session, train
 from ilib.gan.weights import build_network, load_weights, save_weights
-from ilib.kernels import delta
+from ilib.kernels import delta, gaussian
 from ilib.networks import ResNet
-from ilib.operators import CircularBlur
+from ilib.operators import Blur, CircularBlur, CircularConvolution
 from ilib.results import Grid, Job, load_grid, read_row
 from ilib.results.__main__ import main as queue
 from ilib.results.digests import digests, settings_of, training_code, training_digests
@@ -206,6 +206,22 @@ def test_generator_restores_a_batch(project: Path, monkeypatch: pytest.MonkeyPat
     assert (x_hat - torch.cat([restore.generator(one[None], None, weights="b") for one in y])).abs().max() < 1e-5
     with pytest.raises(FileNotFoundError, match="no weights c"):
         restore.generator(y, None, weights="c")
+
+
+def test_generator_with_borders_continues_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network sees a larger picture and a periodic blur; what comes back has the size of y."""
+    seen = {}
+
+    def shown(y: torch.Tensor, A: object, **given: object) -> torch.Tensor:
+        seen.update(y=y, A=A, **given)
+        return y
+
+    monkeypatch.setattr(restore, "generator", shown)
+    y = torch.rand(2, 3, 20, 24)
+    k = gaussian(1.0, 5)
+    assert torch.equal(restore.generator_with_borders(y, Blur(k, "reflect"), weights="b", noise=0.1), y)
+    assert seen["y"].shape[-2] > 20 and seen["y"].shape[-1] > 24 and (seen["weights"], seen["noise"]) == ("b", 0.1)
+    assert isinstance(seen["A"], CircularConvolution) and torch.equal(seen["A"].kernel, k)
 
 
 # ---- staleness

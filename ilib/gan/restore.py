@@ -1,12 +1,13 @@
 """Methods of the tables that restore by a trained network."""
 
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import torch
 from torch import Tensor, nn
 
+from ..classical import with_borders
 from ..errors import check_measurement
-from ..operators import LinearOperator
+from ..operators import Blur, LinearOperator
 from .weights import load_weights
 
 
@@ -30,3 +31,11 @@ def generator(y: Tensor, A: LinearOperator, *, weights: str, noise: float = 0.0)
     with torch.autocast(y.device.type, torch.bfloat16, enabled=y.is_cuda):
         sigma = torch.full((len(y), 1, 1, 1), noise, device=y.device)
         return net(y.float().contiguous(memory_format=torch.channels_last), A, sigma).float().contiguous()
+
+
+def generator_with_borders(y: Tensor, A: Blur, *, weights: str, noise: float = 0.0) -> Tensor:
+    """Restore by a network that takes borders as periodic where they are not: continue y smoothly, restore, crop.
+
+    A: a Blur of any border; otherwise as generator.
+    """
+    return with_borders(partial(generator, weights=weights, noise=noise))(y, A.inner)
