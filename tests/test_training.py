@@ -17,7 +17,7 @@ from test_results import TOY, make_row, project, up_to_date  # noqa: F401 (a fix
 from test_results_runs import papermill, plan, planned, run, snakemake, workflow  # noqa: F401 (a fixture)
 
 from ilib.gan import restore
-from ilib.gan.registry import WEIGHTS, read_registry
+from ilib.gan.registry import WEIGHTS, curve_of, read_registry
 from ilib.gan.train import Session, train
 from ilib.gan.weights import build_network, load_weights, save_weights
 from ilib.kernels import delta, gaussian
@@ -425,6 +425,8 @@ def test_papermill_trains_then_evaluates(trainable: Path) -> None:
     shared = read_row(trainable / SHARED.path)
     assert (shared.weights, shared.train_seconds) == (row.weights, row.train_seconds)
     assert (shared.data["size"], why_wanted(load_grid("doll"), SHARED, trainable)) == (40, None)
+    steps, curve = curve_of(entry)
+    assert (steps[0], steps[-1], curve[-1]) == (0, entry["steps"], round(entry["psnr_held_out"], 2))
     assert row.weights == {"name": JOB.weights, "sha256": entry["sha256"]}
     assert row.train_seconds == entry["seconds"] > 0
     assert why_wanted(load_grid("toy"), JOB, trainable) is None

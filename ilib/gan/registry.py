@@ -5,7 +5,7 @@ PyTorch is not loaded here, so that a plan of a thousand rows is quick.
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,17 @@ def add_entries(entries: dict[str, Entry], folder: Path) -> None:
         every = dict(sorted((read_registry(folder) | entries).items()))
         text = json.dumps({"schema": SCHEMA, "weights": every}, indent=1, allow_nan=False, ensure_ascii=False)
         write_text(folder / FILE, text + "\n")
+
+
+def curve_in_words(curve: Iterable[tuple[int, float]]) -> str:
+    """Write (step, PSNR) as one line of the registry: 0:15.78 500:16.75."""
+    return " ".join(f"{step}:{psnr:.2f}" for step, psnr in curve)
+
+
+def curve_of(entry: Entry) -> tuple[list[int], list[float]]:
+    """Read the PSNR (dB) on what was held out of a training, as it rose.  -> steps, PSNR; empty where none is kept."""
+    points = [point.split(":") for point in entry.get("psnr_by_step", "").split()]
+    return [int(step) for step, _ in points], [float(psnr) for _, psnr in points]
 
 
 @contextlib.contextmanager

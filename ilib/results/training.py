@@ -19,7 +19,7 @@ import torch
 from ..data import Pictures, dead_leaves, load
 from ..data.pictures import joined
 from ..data.terms import terms_of
-from ..gan.registry import Entry
+from ..gan.registry import Entry, curve_in_words
 from ..gan.settings import Settings, settings_from
 from ..gan.sources import Source
 from ..gan.train import Recipe, Session, Trained, train
@@ -100,6 +100,7 @@ def entry_of(grid: Grid, plan: Plan, trained: Trained, device: str) -> Entry:
     return {
         "network": spec.network, "arguments": given.network, "recipe": [spec.recipe, given.recipe], "data": data,
         "settings": training_settings(grid, job), "steps": trained.step, "psnr_held_out": round(_last_psnr(trained), 3),
+        "psnr_by_step": curve_in_words(trained.history["psnr"]),
         "digest": training_digests(grid, job), "seconds": round(trained.seconds, 1), "device": device,
         "versions": software_versions(), "commit": commit_of(project_folder()),
         "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
