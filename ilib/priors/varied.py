@@ -1,5 +1,6 @@
-"""Figures 8, 11, 12 and 14: pictures of Table V with more noise or longer blurs, or that a generator has made itself;
-Algorithm 1 with fewer restarts or another length of z_i."""
+"""Figures 8, 11, 12 and 14, and the last row of Table V: pictures of Table V with more noise or longer blurs, or that a
+generator has made itself; Algorithm 1 with fewer restarts or another length of z_i.
+"""
 
 from dataclasses import dataclass
 
