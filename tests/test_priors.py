@@ -175,6 +175,15 @@ def test_algorithm_2_keeps_pictures_apart_and_clips() -> None:
     assert torch.allclose(together.misfit, one.misfit(y, together.x_hat, together.kernel))
 
 
+def test_algorithm_2_in_bfloat16() -> None:
+    y, G = problem(2)
+    y, G = y.float(), Generators(*(net.float() for net in (G.picture, G.kernel)))
+    how = two.Slack(steps=30, stages=((0, 2), (10, 1)), rate=0.02)
+    exact, half = (two.algorithm_2(y, G, replace(how, bf16=bf16)) for bf16 in (False, True))
+    assert half.x_hat.dtype == torch.float32 and next(G.picture.parameters()).dtype == torch.float32
+    assert 0 < (half.x_hat - exact.x_hat).abs().max() < 0.02
+
+
 # ---- Algorithm 3
 
 

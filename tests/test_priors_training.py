@@ -1,5 +1,6 @@
 """Training of priors: batches by seed and step, resuming after SIGKILL, what is kept of it, and clear refusals."""
 
+import copy
 import os
 import signal
 import subprocess
@@ -90,6 +91,23 @@ def test_both_players_move_and_the_average_follows() -> None:
     moved = [(a - b).abs().max() for a, b in zip(before, weights(training), strict=True)]
     assert all(change > 0 for change in moved)
     assert all(p.requires_grad for p in training.learner.D.parameters())
+
+
+def test_norms_of_the_average_are_its_own() -> None:
+    """After a training the averaged generator makes with kept statistics what it makes with those of a batch."""
+    training = Training(replace(plan_of("faces", "smoke"), batch=8, steps=3),
+                        torch.randint(0, 255, (16, 3, 64, 64), dtype=torch.uint8))  # fmt: skip
+    training.run(shown=False)
+    prior, z = training.learner.networks["prior"], torch.randn(500, 100)
+
+    def apart() -> float:
+        with torch.no_grad():
+            return float((prior.eval()(z) - copy.deepcopy(prior).train()(z)).abs().max())
+
+    before = apart()
+    training.learner.finish(torch.Generator().manual_seed(0))
+    assert apart() < 0.02 < before
+    assert all(norm.momentum == 0.1 for norm in prior.modules() if isinstance(norm, torch.nn.BatchNorm2d))
 
 
 def test_not_finite_stops(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@
     algorithm_3   a generator that is fitted to one blurred picture (eqs. 11, 12)
     aligned       the shift that picture and kernel may share, resolved before anything is measured
     encoded       Algorithm 1 from the guess of an encoder
+    started       Algorithm 1 from what a trained network makes of y
     products      decoders without overlap as matrix products
     inputs        the measurements of Table V
     methods       the algorithms as rows of a table, block by block

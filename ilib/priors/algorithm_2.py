@@ -12,7 +12,8 @@ from torch.fft import irfft2, rfft2
 
 from ..operators import otf
 from .algorithm_1 import Found, misfit
-from .latent import Generators, Stages, State, draws, seeds_for, staged
+from .latent import Generators, Stages, State, draws, made_by, seeds_for, staged
+from .load import halved
 
 BETAS, TINY = (0.9, 0.999), 1e-8  # of Adam
 UNKNOWNS = ("x", "z_i", "z_k")
@@ -31,6 +32,7 @@ class Slack:
     rho: float = 1e-3  # weight of the total variation
     spread: float = 0.01  # standard deviation of the first x around 0.5; 0.1 in the paper
     chunk: int = 40  # runs at once
+    bf16: bool = False  # compute the generator of pictures in bfloat16
 
 
 def total_variation(x: Tensor) -> Tensor:
@@ -41,7 +43,7 @@ def total_variation(x: Tensor) -> Tensor:
 
 def objective(y: Tensor, state: State, G: Generators, how: Slack) -> Tensor:
     """Return the objective of eq. 10 for each run.  y (N, C, H, W); state x, z_i, z_k -> (N,)."""
-    x, made, K = state["x"], G.picture(state["z_i"]), otf(G.kernel(state["z_k"]), *y.shape[-2:])
+    x, made, K = state["x"], made_by(G.picture, state["z_i"]), otf(G.kernel(state["z_k"]), *y.shape[-2:])
     both = irfft2(rfft2(torch.stack((made, x))) * K, s=y.shape[-2:])
     in_range, free = (both - y).square().flatten(2).sum(2)
     near = (x - made).square().flatten(1).mean(1)
@@ -81,9 +83,10 @@ def algorithm_2(y: Tensor, G: Generators, how: Slack | None = None, seeds: Seque
     """
     how = how or Slack()
     G.check(y)
+    fast = Generators(halved(G.picture), G.kernel) if how.bf16 else G
 
     def move(who: Tensor, part: State, steps: range) -> State:
-        return adam_steps(y[who], part, G, how, steps)
+        return adam_steps(y[who], part, fast, how, steps)
 
     def measure(who: Tensor, part: State) -> State:
         return {"misfit": misfit(y[who], part["x"].clamp(0, 1), G.kernel(part["z_k"]))}

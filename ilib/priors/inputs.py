@@ -4,7 +4,7 @@ A set is named together with the profile whose priors are used on it: svhn/cpu, 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ from ..data.pictures import Pictures
 from ..degrade import quantise
 from ..gan.sources import Photographs
 from ..operators import CircularBlur
+from ..results import columns
 from ..results.profiles import check_profile
 from ..results.runs import Pairs
 from .sets import motion_kernels
@@ -88,3 +89,13 @@ def blurred(name: str, n: int | None = None) -> Pairs:
     x, y = given["original"][:n], given["alg1_y_from_test"][:n]
     pictures = Pictures((255 * x).round().to(torch.uint8), tuple(f"{family} {i}" for i in range(len(x))), family)
     return Pairs(pictures, y, Untold(given["kernels"][: len(x)], name), NOISE)
+
+
+def blurred_faces(name: str, size: int = 64, n: int | None = None, blur: str = "levin", noise: float = NOISE) -> Pairs:
+    """`ilib.results.columns.blurred`, told to be faces: Algorithms 1 and 2 take the priors of CelebA.
+
+    Embedded pictures, which are no faces, are given the priors of the profile smoke, all others those of cpu.
+    """
+    pairs = columns.blurred(name, blur, size, n, noise)
+    profile = DRAWN[0] if name.startswith("embedded") else "cpu"
+    return replace(pairs, A=Untold(pairs.A.kernel, f"celeba/{profile}"))

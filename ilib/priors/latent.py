@@ -139,14 +139,19 @@ def normalised(g: Tensor) -> Tensor:
     return g / (g.square().mean(-1, keepdim=True).sqrt() + SMALL)
 
 
+def made_by(G: nn.Module, z: Tensor) -> Tensor:
+    """Return G(z) in the precision of z, also where G computes in bfloat16.  (N, l) -> (N, ...)."""
+    weight = next(G.parameters())
+    return G(z.to(weight.dtype)).to(z.dtype) if weight.dtype == torch.bfloat16 else G(z)
+
+
 class Point:
     """A latent vector and what a generator makes of it, ready to pull gradients back.  z (N, l)."""
 
     def __init__(self, G: nn.Module, z: Tensor) -> None:
         self.z = z.detach().requires_grad_()
         with torch.enable_grad():
-            weight = next(G.parameters())
-            self.graph = G(self.z.to(weight.dtype)).float() if weight.dtype == torch.bfloat16 else G(self.z)
+            self.graph = made_by(G, self.z)
         self.made = self.graph.detach()
 
     def pull_back(self, g: Tensor) -> Tensor:

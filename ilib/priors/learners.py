@@ -13,6 +13,7 @@ from ..networks.vae import VAE, divergence
 Terms = dict[str, Tensor]
 Cast = Callable[[], torch.autocast]  # a context in which networks compute in bfloat16, or not
 KEEP = 0.999  # of the averaged generator at every step
+BATCHES = 20  # of 64 pictures, from which its norms are taken at the end
 
 
 def negative_log_likelihood(x_hat: Tensor, x: Tensor) -> Tensor:
@@ -82,6 +83,23 @@ class GANLearner:
         self.D.requires_grad_(True)
         with_mean_of(self.networks["prior"], self.G, KEEP)
         return {"real": real.detach(), "made": fake.detach(), "generator": fooled.detach()}
+
+    @torch.no_grad()
+    def finish(self, random: torch.Generator) -> None:
+        """Take the mean and the variance in the norms of the averaged generator anew, from what it makes.
+
+        The averages of those of the generators on the way belong to none of them (Izmailov et al., 2018, section 3.2).
+        """
+        prior = self.networks["prior"].train()
+        norms = {part: part.momentum for part in prior.modules() if isinstance(part, nn.BatchNorm2d)}
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # the plain mean over the batches
+        for _ in range(BATCHES):
+            prior(torch.randn(64, self.latent, generator=random).to(next(prior.parameters())))
+        for norm, momentum in norms.items():
+            norm.momentum = momentum
+        prior.eval()
 
 
 def _descend(optimiser: Adam, loss: Tensor) -> None:

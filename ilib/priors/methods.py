@@ -122,7 +122,9 @@ def algorithm_1(
     return _solved(y, task, kernels, one.algorithm_1, how)
 
 
-def algorithm_2(y: Tensor, A: object, *, kernels: str = "blur", dropped: bool = False) -> tuple[Tensor, Tensor]:
+def algorithm_2(
+    y: Tensor, A: object, *, kernels: str = "blur", dropped: bool = False, bf16: bool = True
+) -> tuple[Tensor, Tensor]:
     """Deblur by Algorithm 2 with trained priors, as a row of a table.  y (B, C, H, W) -> x_hat, kernels (B, 28, 28).
 
     kernels, dropped: as for algorithm_1.  TypeError where A names no set; FileNotFoundError where a prior is not
@@ -131,7 +133,7 @@ def algorithm_2(y: Tensor, A: object, *, kernels: str = "blur", dropped: bool = 
     task = task_of(A)
     steps = task.steps(FREE_STEPS)
     rate = two.Slack.rate * (5 if task.profile == DRAWN[0] else 1)
-    how = two.Slack(steps, stages_of(steps, dropped), rate=rate, chunk=CHUNK)
+    how = two.Slack(steps, stages_of(steps, dropped), rate=rate, chunk=CHUNK, bf16=bf16)
     return _solved(y, task, kernels, two.algorithm_2, how)
 
 

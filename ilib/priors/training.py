@@ -165,6 +165,8 @@ def reconstruction(training: Training) -> dict[str, float]:
 
 def keep_weights(training: Training, name: str, profile: str, folder: Path | None = None) -> Entry:
     """Save the prior of a finished training, and the encoder of a VAE, in float16."""
+    if hasattr(training.learner, "finish"):
+        training.learner.finish(_random(training.plan.seed, training.plan.steps, 3))
     plan, figures = training.plan, reconstruction(training)
     for network in training.learner.networks.values():
         _forget_counts(network)

@@ -88,5 +88,5 @@ def freed(y: Tensor, A: object) -> tuple[Tensor, Tensor]:
     task = task_of(A)
     steps = task.steps(FREE_STEPS) // SHARE
     rate = two.Slack.rate * (5 if task.profile == DRAWN[0] else 1)
-    how = two.Slack(steps, stages_of(steps, True), rate=rate, chunk=CHUNK)
+    how = two.Slack(steps, stages_of(steps, True), rate=rate, chunk=CHUNK, bf16=True)
     return _solved(y, task, "blur", two.algorithm_2, how)
