@@ -15,6 +15,7 @@ from ilib.priors.methods import task_of
 from ilib.results import Job, load_grid
 from ilib.results.project import project_folder
 from ilib.results.runs import measure, method_of, restore
+from ilib.results.trained import with_weights
 
 OUTPUT = Path(__file__).parents[1] / "results" / "calibration" / "kernels.json"
 TABLE = "dgp_5"
@@ -22,7 +23,7 @@ TABLE = "dgp_5"
 
 def estimates(job: Job) -> dict[str, object]:
     """Return the likeness of each kernel that a row estimates, and what its priors are."""
-    grid = load_grid(job.table)
+    grid = with_weights(load_grid(job.table), job)
     trial = measure(grid, job.column, job.profile, seed=job.seed)
     likeness = kernel_correlation(restore(method_of(grid, job.row, trial), trial).kernel, trial.A.kernel)
     registry = read_registry(project_folder() / WEIGHTS)

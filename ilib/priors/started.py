@@ -43,7 +43,7 @@ def starts(x: Tensor, y: Tensor, encoders: tuple[nn.Module, nn.Module], restarts
             "z_k": encoded_starts(kernel_between(x, y), of_kernel, restarts, seeds, SPREAD)}  # fmt: skip
 
 
-def started(y: Tensor, A: object, *, weights: str, kernels: str = "unit_blur") -> tuple[Tensor, Tensor]:
+def started(y: Tensor, A: object, *, weights: str, kernels: str = "blur") -> tuple[Tensor, Tensor]:
     """Deblur by Algorithm 1 from what a trained network makes of y, as a row of a table.  -> x_hat, kernels.
 
     y (B, C, H, W); weights: the network's; kernels: the plan of the kernel prior.  A sixth of the paper's iterations,
