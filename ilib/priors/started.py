@@ -47,7 +47,8 @@ def started(y: Tensor, A: object, *, weights: str, kernels: str = "blur") -> tup
     """Deblur by Algorithm 1 from what a trained network makes of y, as a row of a table.  -> x_hat, kernels.
 
     y (B, C, H, W); weights: the network's; kernels: the plan of the kernel prior.  A sixth of the paper's iterations,
-    restarts dropped.  TypeError where A names no set; ValueError for a set whose prior has no encoder.
+    restarts dropped; the latent vectors weigh 0.001 against the sum over pixels.  TypeError where A
+    names no set; ValueError for a set whose prior has no encoder.
     """
     task = task_of(A)
     if PRIORS[task.family] != "numbers":
