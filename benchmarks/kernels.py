@@ -12,6 +12,7 @@ from pathlib import Path
 from ilib.gan.registry import WEIGHTS, read_registry
 from ilib.priors.aligned import kernel_correlation
 from ilib.priors.methods import task_of
+from ilib.priors.ours import weights_of
 from ilib.results import Job, load_grid
 from ilib.results.project import project_folder
 from ilib.results.runs import measure, method_of, restore
@@ -27,7 +28,8 @@ def estimates(job: Job) -> dict[str, object]:
     trial = measure(grid, job.column, job.profile, seed=job.seed)
     likeness = kernel_correlation(restore(method_of(grid, job.row, trial), trial).kernel, trial.A.kernel)
     registry = read_registry(project_folder() / WEIGHTS)
-    names = task_of(trial.A).weights(grid.row(job.row).parameters.get("kernels", "blur"))
+    is_ours, task = job.row.startswith("likely"), task_of(trial.A)
+    names = weights_of(task) if is_ours else task.weights(grid.row(job.row).parameters.get("kernels", "blur"))
     return {"per_image": [round(v, 4) for v in likeness.tolist()],
             "weights": {name: registry[name]["sha256"] for name in names}}  # fmt: skip
 
@@ -39,7 +41,7 @@ def main() -> None:
     asked = parser.parse_args()
     content = json.loads(OUTPUT.read_text(encoding="utf-8")) if OUTPUT.is_file() else {}
     for job in load_grid(TABLE).jobs(asked.profile):
-        is_asked = job.row.startswith("algorithm") and (not asked.columns or job.column in asked.columns)
+        is_asked = job.row.startswith(("algorithm", "likely")) and (not asked.columns or job.column in asked.columns)
         if is_asked and (project_folder() / job.path).is_file():
             content[job.name] = estimates(job)
             OUTPUT.write_text(json.dumps(content) + "\n", encoding="utf-8")

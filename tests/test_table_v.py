@@ -15,14 +15,12 @@ from ilib.networks import DCGAN, NumberDecoder
 from ilib.operators import CircularBlur
 from ilib.priors import algorithm_1 as one
 from ilib.priors import methods
-from ilib.priors.aligned import kernel_correlation
 from ilib.priors.encoded import algorithm_1_from, encoded_starts
 from ilib.priors.inputs import NOISE, SIDES, Trajectories, Untold, blurred, blurred_faces, shaken
 from ilib.priors.latent import Generators, cost
 from ilib.priors.load import halved, load_prior
 from ilib.priors.products import Products, products_of
 from ilib.priors.sets import motion_kernels
-from ilib.priors.started import kernel_between, started
 from ilib.results import columns, load_grid
 
 CALIBRATION = ROOT / "results" / "calibration"
@@ -239,29 +237,10 @@ def test_kernels_were_estimated_with_the_priors_of_now() -> None:
     """The rows' digests do not hold the checksums of the priors: the file of their kernels does."""
     registry = read_registry(ROOT / WEIGHTS)
     found = json.loads((CALIBRATION / "kernels.json").read_text())
-    rows = [path.stem for path in (ROOT / "results" / "dgp_5").glob("algorithm*.json")]
+    rows = [path.stem for path in (ROOT / "results" / "dgp_5").glob("*.json")
+            if path.stem.startswith(("algorithm", "likely"))]
     assert sorted(found) == sorted(rows)
     for name, entry in found.items():
         assert all(0 <= v <= 1.0001 for v in entry["per_image"])
         for weights, sha256 in entry["weights"].items():
             assert registry[weights]["sha256"] == sha256, f"{name}: run python -m benchmarks.kernels again"
-
-
-# ---- starts by a network
-
-
-def test_kernel_between_a_picture_and_its_blurred_one() -> None:
-    x, k = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(0)), motion_kernels(3, 4)
-    found = kernel_between(x, CircularBlur(k)(x))
-    assert found.shape == k.shape and torch.allclose(found.sum((1, 2)), torch.ones(3)) and float(found.min()) >= 0
-    assert kernel_correlation(found, k).min() > 0.95
-
-
-def test_started_by_a_network(short: Path) -> None:
-    pairs, given = blurred("svhn/smoke", n=2), {"weights": "dgp_5--cnn--svhn--smoke--s0"}
-    x_hat, kernel = started(pairs.y, pairs.A, **given)
-    assert x_hat.shape == pairs.y.shape and kernel.shape == (2, 28, 28) and len(list(short.iterdir())) == 1
-    assert torch.equal(started(pairs.y, pairs.A, **given)[0], x_hat), "what was found is kept"
-    faces = blurred("celeba/smoke", n=1)
-    with pytest.raises(ValueError, match="no encoder to start from"):
-        started(faces.y, faces.A, **given)

@@ -122,6 +122,28 @@ class NumberDecoder(nn.Module):
         return torch.sigmoid(widened(self.f(z)))
 
 
+class Codes(nn.Module):
+    """Where the codes of a training set lie: u from N(0, I) -> z = mean + root u from N(mean, root^2).
+
+    u (B, latent) -> the same.
+    """
+
+    def __init__(self, latent: int) -> None:
+        super().__init__()
+        self.latent = latent
+        self.register_buffer("mean", torch.zeros(latent))
+        self.register_buffer("root", torch.eye(latent))
+
+    def forward(self, u: Tensor) -> Tensor:
+        check_latent(u, self.latent)
+        return self.mean + u @ self.root.T
+
+    def inverse(self, z: Tensor) -> Tensor:
+        """Return the u of a code.  (B, latent) -> the same."""
+        check_latent(z, self.latent)
+        return torch.linalg.solve(self.root, (z - self.mean).T).T
+
+
 class VAE(nn.Module):
     """An encoder and a decoder.  x (B, ...), e (B, latent) from N(0, I) -> G(z), mean, log-variance.
 

@@ -8,10 +8,12 @@
     algorithm_3   a generator that is fitted to one blurred picture (eqs. 11, 12)
     aligned       the shift that picture and kernel may share, resolved before anything is measured
     encoded       Algorithm 1 from the guess of an encoder
-    started       Algorithm 1 from what a trained network makes of y
+    codes         where the codes of a training set lie, and priors that draw from there
+    likely        Algorithm 1's unknowns by Adam, the likeliest codes
     products      decoders without overlap as matrix products
     inputs        the measurements of Table V
     methods       the algorithms as rows of a table, block by block
+    ours          the likeliest codes as rows, from random starts or a network's picture
     varied        the same with more noise, longer blurs, fewer restarts, another length of z
     untrained     Algorithm 3 as a row
     plans         how the priors are trained, by name and profile

@@ -11,11 +11,11 @@ from torch import Tensor
 from torch.fft import irfft2, rfft2
 
 from ..operators import otf
+from .adam import adam_step, remembered
 from .algorithm_1 import Found, misfit
 from .latent import Generators, Stages, State, draws, made_by, seeds_for, staged
 from .load import halved
 
-BETAS, TINY = (0.9, 0.999), 1e-8  # of Adam
 UNKNOWNS = ("x", "z_i", "z_k")
 
 
@@ -52,17 +52,8 @@ def objective(y: Tensor, state: State, G: Generators, how: Slack) -> Tensor:
 
 def adam_steps(y: Tensor, state: State, G: Generators, how: Slack, steps: range) -> State:
     """Take Adam steps, each run by itself.  state: x, z_i, z_k, and m_ and v_ of each, Adam's memories."""
-    state = dict(state)
     for t in steps:
-        unknowns = {name: state[name].detach().requires_grad_() for name in UNKNOWNS}
-        with torch.enable_grad():
-            loss = objective(y, unknowns, G, how).sum()
-        gradients = torch.autograd.grad(loss, [unknowns[name] for name in UNKNOWNS])
-        for name, g in zip(UNKNOWNS, gradients, strict=True):
-            m, v = (torch.lerp(new, state[f"{what}_{name}"], beta)
-                    for what, new, beta in zip("mv", (g, g * g), BETAS, strict=True))  # fmt: skip
-            step = (m / (1 - BETAS[0] ** (t + 1))) / ((v / (1 - BETAS[1] ** (t + 1))).sqrt() + TINY)
-            state |= {name: state[name] - how.rate * step, f"m_{name}": m, f"v_{name}": v}
+        state = adam_step(state, lambda unknowns: objective(y, unknowns, G, how), UNKNOWNS, t, how.rate)
     return state
 
 
@@ -71,7 +62,7 @@ def first_state(y: Tensor, G: Generators, how: Slack, seeds: Sequence[int]) -> S
     R = how.stages[0][1]
     state = {name: draws(seeds, R, length, i).to(y) for i, (name, length) in enumerate(G.latents().items())}
     state["x"] = 0.5 + how.spread * draws(seeds, R, y[0].numel(), 2).to(y).unflatten(2, y.shape[1:])
-    return state | {f"{what}_{name}": torch.zeros_like(state[name]) for name in UNKNOWNS for what in "mv"}
+    return remembered(state, UNKNOWNS)
 
 
 @torch.no_grad()

@@ -135,5 +135,5 @@ def plan_of(name: str, profile: str, seed: int = 0) -> Plan:
 
 
 def weights_name(name: str, profile: str, seed: int = 0, part: str = "prior") -> str:
-    """Return the name under which a prior lies in data/weights; part: "prior" or "encoder"."""
+    """Return the name under which a prior lies in data/weights; part: "prior", "encoder" or "codes"."""
     return f"{part}--{name}--{profile}--s{seed}"

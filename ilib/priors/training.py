@@ -30,6 +30,7 @@ from ..gan.weights import build_network, save_weights
 from ..results.digests import OUTSIDE_TRAINING, digest_of, reached_code
 from ..results.project import CHECKPOINTS, project_folder
 from ..results.runs import call_by_name, commit_of, device_name, find_function, software_versions
+from .codes import keep_codes
 from .plans import PLANS, Plan, plan_of, weights_name
 
 LOOK = 20  # steps between two looks at the terms
@@ -191,6 +192,8 @@ def train_prior(name: str, profile: str, seed: int = 0, minutes: float = math.in
     training = Training(plan, call_by_name(*plan.data), checkpoint)
     if training.run(60 * minutes):
         entry = keep_weights(training, name, profile)
+        if hasattr(training.learner, "reconstructed"):
+            keep_codes(name, profile, seed)
         print(f"{weights_name(name, profile, seed)}: {entry['bytes']} bytes, {entry['seconds']} s, "
               f"PSNR on what was held out {entry.get('psnr_held_out', 'not taken')}")
         checkpoint.unlink(missing_ok=True)
