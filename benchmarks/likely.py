@@ -8,7 +8,7 @@ time; the same command goes on where it was stopped.
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -17,7 +17,7 @@ from torch import Tensor
 from ilib.data import load
 from ilib.metrics import psnr
 from ilib.priors.algorithm_1 import Descent, Found, algorithm_1
-from ilib.priors.aligned import kernel_correlation
+from ilib.priors.aligned import centred, kernel_correlation
 from ilib.priors.codes import load_drawn
 from ilib.priors.inputs import NOISE, SIDES, Trajectories
 from ilib.priors.latent import Generators
@@ -41,6 +41,7 @@ class Trial:
     adam: bool = True  # both codes together by Adam; else Algorithm 1
     drawn: bool = True  # z drawn where the codes of the training sets lie
     kernels: str = "unit_blur"
+    centred: bool = False  # the kernel at the end, and the picture with it
 
     def found(self, y: Tensor, family: str) -> Found:
         """Run it on blurred pictures y (B, C, H, W)."""
@@ -48,7 +49,9 @@ class Trial:
         G = Generators(products_of(load_one(PRIORS[family], "cpu")), load_one(self.kernels, "cpu"))
         stages, weight = stages_of(self.steps, True), self.weight * y[0, 0].numel()
         if self.adam:
-            return likeliest(y, G, Likely(self.steps, stages, weight=self.weight, bf16=True), range(len(y)))
+            found = likeliest(y, G, Likely(self.steps, stages, weight=self.weight, bf16=True), range(len(y)))
+            x_hat, kernel = centred(found.x_hat, found.kernel)
+            return replace(found, x_hat=x_hat, kernel=kernel) if self.centred else found
         how = Descent(self.steps, stages, decay=self.steps / 6, gamma=weight, lam=weight, bf16=True)
         return algorithm_1(y, G, how, range(len(y)))
 
@@ -65,6 +68,7 @@ TRIALS = {
         "the same, by Adam in place of that": Trial(0.001, drawn=False),
         "both": Trial(0.001),
         "both, weight 0.01": Trial(0.01),
+        "both, weight 0.01, kernels centred": Trial(0.01, centred=True),
         "both, weight 0.03": Trial(0.03),
         "both, weight 0.01, 1,500 iterations": Trial(0.01, steps=1500),
     },
@@ -72,6 +76,7 @@ TRIALS = {
         "Algorithm 1": Trial(0.01 / 64**2, adam=False, drawn=False, kernels="blur"),
         "by Adam, kernels of sum one, weight 0.01": Trial(0.01),
         "weight 0.1": Trial(0.1),
+        "weight 0.1, kernels centred": Trial(0.1, centred=True),
         "weight 0.3": Trial(0.3),
     },
 }  # fmt: skip

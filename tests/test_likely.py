@@ -13,7 +13,7 @@ from ilib.networks import NumberDecoder, folded
 from ilib.networks.vae import Codes
 from ilib.operators import CircularBlur
 from ilib.priors.adam import adam_step, remembered
-from ilib.priors.aligned import kernel_correlation
+from ilib.priors.aligned import centred, centroid, kernel_correlation, moved, rolled
 from ilib.priors.codes import codes_of, drawn_from, fitted, keep_codes, load_drawn, main
 from ilib.priors.inputs import blurred
 from ilib.priors.latent import Generators
@@ -149,6 +149,30 @@ def test_wrong_starts(G: Generators, y: torch.Tensor) -> None:
         likeliest(y, G, SHORT, [1, 2])
     with pytest.raises(ValueError, match="the prior makes"):
         likeliest(y[..., :28], G, SHORT)
+
+
+# ---- the shift that picture and kernel share
+
+
+def test_centred_undoes_a_common_shift() -> None:
+    k = motion_kernels(3, 4)
+    x = CircularBlur(motion_kernels(1, 9))(torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(0)))
+    assert centroid(k).abs().max() < 0.3
+    shift = torch.tensor([[2, -1], [0, 3], [-2, -2]])
+    x_hat, k_hat = centred(rolled(x, shift), rolled(k, -shift))
+    assert centroid(k_hat).abs().max() < 0.15
+    exact, _ = centred(x, k)
+    assert (x_hat - exact).abs().max() < 1e-4, "where it was before does not matter"
+    y, again = CircularBlur(k)(x), CircularBlur(k_hat)(x_hat)
+    assert (again - y).square().mean().sqrt() < 0.01
+
+
+def test_moved_by_whole_pixels_is_rolled() -> None:
+    x, shift = torch.rand(2, 3, 8, 9), torch.tensor([[1, -2], [3, 0]])
+    assert torch.allclose(moved(x, shift.float()), rolled(x, shift), atol=1e-5)
+    half = torch.full((2, 2), 0.5)
+    smooth = CircularBlur(torch.ones(3, 3) / 9)(x)
+    assert torch.allclose(moved(moved(smooth, half), half), rolled(smooth, torch.ones(2, 2, dtype=int)), atol=0.1)
 
 
 # ---- the rows

@@ -50,6 +50,32 @@ def on_canvas(k: Tensor, height: int, width: int) -> Tensor:
     return canvas
 
 
+def centroid(k: Tensor) -> Tensor:
+    """Return where the centroid of each kernel lies, against the middle of its canvas.  (B, h, w) -> pixels (B, 2)."""
+    check_kernel(k, "k")
+    down, right = (torch.arange(n, dtype=k.dtype, device=k.device) - (n - 1) / 2 for n in k.shape[-2:])
+    return torch.stack([(k.sum(2) * down).sum(1), (k.sum(1) * right).sum(1)], 1) / k.sum((1, 2))[:, None]
+
+
+def moved(x: Tensor, shift: Tensor) -> Tensor:
+    """Move each picture circularly by its own shift in fractions of a pixel.  x (B, ..., H, W), shift (B, 2)."""
+    h, w = x.shape[-2:]
+    down, right = torch.fft.fftfreq(h, device=x.device)[:, None], torch.fft.rfftfreq(w, device=x.device)[None]
+    along = shift.reshape(len(x), 2, *[1] * (x.ndim - 1))
+    phase = torch.exp(-2j * torch.pi * (along[:, 0] * down + along[:, 1] * right))
+    return irfft2(rfft2(x) * phase, s=(h, w))
+
+
+def centred(x_hat: Tensor, k_hat: Tensor) -> tuple[Tensor, Tensor]:
+    """Move the centroid of each kernel to the middle of its canvas, where camera shakes here have it, and the picture
+    by as much the other way: the shift that the two share, settled without the truth.
+
+    x_hat (B, C, H, W), k_hat (B, h, w) -> both, the picture clipped to [0, 1], the kernel not negative.
+    """
+    shift = centroid(k_hat)
+    return moved(x_hat, shift).clamp(0, 1), moved(k_hat, -shift).clamp(min=0)
+
+
 def kernel_correlation(k_hat: Tensor, k: Tensor) -> Tensor:
     """Return the largest cosine between the two kernels over all shifts.  (B, h, w) twice -> (B,) in [0, 1]."""
     check_kernel(k_hat, "k_hat"), check_kernel(k, "k")

@@ -1,5 +1,6 @@
 """Rows of Table V that are not in the paper: the likeliest codes, from random starts or from what a network makes of y.
 
+Kernels are centred at the end, as those that the prior has learnt from are.
 A network's picture gives the start twice: z_i where the encoder puts it, z_k where it puts the kernel that lies between
 that picture and y.
 """
@@ -18,6 +19,7 @@ from ..gan.weights import load_weights
 from ..networks.vae import KERNEL_SIDE
 from ..results.digests import digest_of, reached_code
 from .algorithm_1 import Found
+from .aligned import centred
 from .codes import codes_of, load_drawn
 from .encoded import encoded_starts
 from .inputs import DRAWN
@@ -82,9 +84,12 @@ def _solved(
 
     def find() -> Found:
         G = Generators(*(_loaded(plan, task.profile, y.device) for plan in plans))
-        return likeliest(y, G, how, task.seeds, start(how.stages[0][1]) if start else None)
+        found = likeliest(y, G, how, task.seeds, start(how.stages[0][1]) if start else None)
+        x_hat, kernel = centred(found.x_hat, found.kernel)
+        return replace(found, x_hat=x_hat, kernel=kernel)
 
-    code = digest_of(reached_code(["ilib.priors.likely.likeliest", "ilib.priors.ours.starts"]))
+    reached = ("likely.likeliest", "ours.starts", "aligned.centred")
+    code = digest_of(reached_code([f"ilib.priors.{name}" for name in reached]))
     return kept({"code": code, "weights": weights_of(task), "how": asdict(how), "seeds": task.seeds, **given}, y, find)
 
 
