@@ -9,9 +9,11 @@ from torch import nn
 
 from ilib.data import load
 from ilib.gan.weights import load_weights
+from ilib.metrics import psnr
 from ilib.networks import NumberDecoder, folded
 from ilib.networks.vae import Codes
 from ilib.operators import CircularBlur
+from ilib.priors import ours
 from ilib.priors.adam import adam_step, remembered
 from ilib.priors.aligned import centred, centroid, kernel_correlation, moved, rolled
 from ilib.priors.codes import codes_of, drawn_from, fitted, keep_codes, load_drawn, main
@@ -19,7 +21,8 @@ from ilib.priors.inputs import blurred
 from ilib.priors.latent import Generators
 from ilib.priors.likely import Likely, likeliest, objective
 from ilib.priors.load import load_prior
-from ilib.priors.ours import kernel_between, likely, started
+from ilib.priors.methods import task_of
+from ilib.priors.ours import kernel_between
 from ilib.priors.sets import motion_kernels
 
 SHORT = Likely(steps=40, stages=((0, 4), (10, 2), (20, 1)))
@@ -185,20 +188,34 @@ def test_kernel_between_a_picture_and_its_blurred_one() -> None:
     assert kernel_correlation(found, k).min() > 0.95
 
 
-def test_rows_keep_what_they_found(short: Path) -> None:
-    pairs, given = blurred("svhn/smoke", n=2), {"weights": "dgp_5--cnn--svhn--smoke--s0"}
-    by_random, by_network = likely(pairs.y, pairs.A), started(pairs.y, pairs.A, **given)
-    assert len(list(short.iterdir())) == 2
-    for x_hat, kernel in (by_random, by_network):
+@pytest.mark.parametrize("family", ["svhn", "celeba"])
+def test_rows_keep_what_they_found(short: Path, family: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With an encoder for z_i, and without."""
+    monkeypatch.setattr(ours, "FREE_STEPS", 2000)
+    pairs, given = blurred(f"{family}/smoke", n=2), {"weights": "dgp_5--cnn--svhn--smoke--s0"}
+    rows = [(ours.likely, {}), (ours.started, given), (ours.freed, given)]
+    found = [row(pairs.y, pairs.A, **more) for row, more in rows]
+    assert len(list(short.iterdir())) == 3
+    for (row, more), (x_hat, kernel) in zip(rows, found, strict=True):
         assert x_hat.shape == pairs.y.shape and kernel.shape == (2, 28, 28)
-    assert torch.equal(likely(pairs.y, pairs.A)[0], by_random[0]), "what was found is kept"
-    assert torch.equal(started(pairs.y, pairs.A, **given)[0], by_network[0])
-    assert not torch.equal(by_random[0], by_network[0])
+        assert torch.equal(row(pairs.y, pairs.A, **more)[0], x_hat), "what was found is kept"
+    assert not torch.equal(found[0][0], found[1][0])
+
+
+def test_starts_by_a_network() -> None:
+    """What goes in is what the prior makes of the start: a picture in the range and a kernel in the other's."""
+    pairs = blurred("svhn/smoke", n=2)
+    task, G = task_of(pairs.A), ours.generators_of(task_of(pairs.A), torch.device("cpu"))
+    x, k = (g(torch.randn(2, g.latent, generator=torch.Generator().manual_seed(2))) for g in (G.picture, G.kernel))
+    state = ours.starts(x, CircularBlur(k)(x), task, 3)
+    assert state["z_i"].shape == (2, 3, 100) and state["z_k"].shape == (2, 3, 50)
+    assert psnr(G.picture(state["z_i"][:, 0]), x).min() > psnr(G.picture(torch.zeros(2, 100)), x).max()
+    assert kernel_correlation(G.kernel(state["z_k"][:, 0]), k).min() > 0.6
 
 
 def test_rows_that_cannot_be() -> None:
     faces = blurred("celeba/smoke", n=1)
-    with pytest.raises(ValueError, match="no encoder to start from"):
-        started(faces.y, faces.A, weights="dgp_5--cnn--svhn--smoke--s0")
     with pytest.raises(TypeError, match="set that A names"):
-        likely(faces.y, CircularBlur(faces.A.kernel))
+        ours.likely(faces.y, CircularBlur(faces.A.kernel))
+    with pytest.raises(FileNotFoundError, match="no weights dgp_5--nothing"):
+        ours.started(faces.y, faces.A, weights="dgp_5--nothing--svhn--smoke--s0")

@@ -12,6 +12,7 @@ from ilib.operators import CircularConvolution, apply_otf, otf
 from ilib.priors import algorithm_1 as one
 from ilib.priors import algorithm_2 as two
 from ilib.priors import algorithm_3 as three
+from ilib.priors.adam import remembered
 from ilib.priors.aligned import aligned, kernel_correlation, on_canvas, shift_to
 from ilib.priors.latent import Generators, Point, best, check_stages, cost, draws, normalised
 from ilib.priors.ranges import Projection, error_bound, project, range_error
@@ -162,7 +163,7 @@ def test_adam_is_that_of_torch() -> None:
         adam.zero_grad()
         two.objective(y, free, G, two.Slack()).sum().backward()
         adam.step()
-    found = two.adam_steps(y, state, G, two.Slack(), range(5))
+    found = two.adam_steps(y, remembered(state, two.UNKNOWNS), G, two.Slack(), range(5))
     assert all(torch.allclose(found[name], free[name], atol=1e-9) for name in two.UNKNOWNS)
 
 

@@ -13,7 +13,7 @@ from torch.fft import irfft2, rfft2
 from ..operators import otf
 from .adam import adam_step, remembered
 from .algorithm_1 import Found, misfit
-from .latent import Generators, Stages, State, draws, made_by, seeds_for, staged
+from .latent import Generators, Stages, State, check_starts, draws, made_by, seeds_for, staged
 from .load import halved
 
 UNKNOWNS = ("x", "z_i", "z_k")
@@ -58,11 +58,11 @@ def adam_steps(y: Tensor, state: State, G: Generators, how: Slack, steps: range)
 
 
 def first_state(y: Tensor, G: Generators, how: Slack, seeds: Sequence[int]) -> State:
-    """Draw z_i and z_k from N(0, I), x from N(0.5, spread^2); Adam has seen nothing yet."""
+    """Draw z_i and z_k from N(0, I), x from N(0.5, spread^2).  -> (B, R, ...)."""
     R = how.stages[0][1]
     state = {name: draws(seeds, R, length, i).to(y) for i, (name, length) in enumerate(G.latents().items())}
     state["x"] = 0.5 + how.spread * draws(seeds, R, y[0].numel(), 2).to(y).unflatten(2, y.shape[1:])
-    return remembered(state, UNKNOWNS)
+    return state
 
 
 @torch.no_grad()
@@ -74,6 +74,17 @@ def algorithm_2(y: Tensor, G: Generators, how: Slack | None = None, seeds: Seque
     """
     how = how or Slack()
     G.check(y)
+    return algorithm_2_from(y, G, first_state(y, G, how, seeds_for(y, seeds)), how)
+
+
+@torch.no_grad()
+def algorithm_2_from(y: Tensor, G: Generators, start: State, how: Slack) -> Found:
+    """Run Algorithm 2 from given starts, x (B, R, C, H, W), z_i and z_k (B, R, length); otherwise as algorithm_2.
+
+    ValueError where the number of restarts is not that of the first stage.
+    """
+    G.check(y)
+    check_starts(y, start, how.stages)
     fast = Generators(halved(G.picture), G.kernel) if how.bf16 else G
 
     def move(who: Tensor, part: State, steps: range) -> State:
@@ -82,6 +93,6 @@ def algorithm_2(y: Tensor, G: Generators, how: Slack | None = None, seeds: Seque
     def measure(who: Tensor, part: State) -> State:
         return {"misfit": misfit(y[who], part["x"].clamp(0, 1), G.kernel(part["z_k"]))}
 
-    last = staged(first_state(y, G, how, seeds_for(y, seeds)), move, measure, how.stages, how)
+    last = staged(remembered(start, UNKNOWNS), move, measure, how.stages, how)
     return Found(last["x"].clamp(0, 1), G.kernel(last["z_k"]), last["z_i"], last["z_k"], last["misfit"],
                  last["restart"])  # fmt: skip

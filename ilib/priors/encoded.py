@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from .algorithm_1 import Descent, Found, alternate, found, misfit
-from .latent import Generators, State, draws, staged
+from .latent import Generators, State, check_starts, draws, staged
 from .load import halved
 
 
@@ -31,9 +31,7 @@ def algorithm_1_from(y: Tensor, G: Generators, start: State, how: Descent | None
     """
     how = how or Descent()
     G.check(y)
-    if any(z.shape[:2] != (len(y), how.stages[0][1]) for z in start.values()):
-        raise ValueError(f"the starts are {[tuple(z.shape) for z in start.values()]}; pass (B, R, length) for "
-                         f"{len(y)} pictures and {how.stages[0][1]} restarts")
+    check_starts(y, start, how.stages)
     fast = Generators(halved(G.picture), G.kernel) if how.bf16 else G
 
     def move(who: Tensor, part: State, steps: range) -> State:

@@ -65,6 +65,14 @@ def check_stages(stages: Stages, steps: int) -> None:
         raise ValueError(f"stages {stages}: restarts are dropped, never added, and one is left at least")
 
 
+def check_starts(y: Tensor, start: State, stages: Stages) -> None:
+    """Raise unless there are as many starts of each unknown, (B, R, ...), as pictures and as restarts at first."""
+    R = stages[0][1]
+    if any(z.shape[:2] != (len(y), R) for z in start.values()):
+        raise ValueError(f"the starts are {[tuple(z.shape) for z in start.values()]}; pass (B, R, ...) for {len(y)} "
+                         f"pictures and {R} restarts")
+
+
 def cost(stages: Stages, steps: int) -> int:
     """Return how many iterations of one run the stages take for a picture."""
     ends = [a for a, _ in stages[1:]] + [steps]

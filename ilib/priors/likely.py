@@ -17,7 +17,7 @@ from torch.fft import irfft2, rfft2
 from ..operators import otf
 from .adam import adam_step, remembered
 from .algorithm_1 import Found, misfit
-from .latent import Generators, Stages, State, draws, made_by, seeds_for, staged
+from .latent import Generators, Stages, State, check_starts, draws, made_by, seeds_for, staged
 from .load import halved
 
 UNKNOWNS = ("z_i", "z_k")
@@ -61,9 +61,7 @@ def likeliest(
     G.check(y)
     R, own = how.stages[0][1], seeds_for(y, seeds)
     start = start or {name: draws(own, R, length, i).to(y) for i, (name, length) in enumerate(G.latents().items())}
-    if any(z.shape[:2] != (len(y), R) for z in start.values()):
-        raise ValueError(f"the starts are {[tuple(z.shape) for z in start.values()]}; pass (B, R, length) for {len(y)} "
-                         f"pictures and {R} restarts")
+    check_starts(y, start, how.stages)
     fast = Generators(halved(G.picture), G.kernel) if how.bf16 else G
 
     def move(who: Tensor, part: State, steps: range) -> State:

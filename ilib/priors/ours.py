@@ -5,7 +5,7 @@ A network's picture gives the start twice: z_i where the encoder puts it, z_k wh
 that picture and y.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from functools import lru_cache
 
@@ -18,22 +18,24 @@ from ..gan.restore import generator
 from ..gan.weights import load_weights
 from ..networks.vae import KERNEL_SIDE
 from ..results.digests import digest_of, reached_code
+from . import algorithm_2 as two
 from .algorithm_1 import Found
 from .aligned import centred
 from .codes import codes_of, load_drawn
-from .encoded import encoded_starts
 from .inputs import DRAWN
-from .latent import Generators, State
+from .latent import Generators, State, draws
 from .likely import Likely, likeliest
-from .methods import CHUNK, PRIORS, Task, kept, stages_of, task_of
+from .methods import CHUNK, FREE_STEPS, PRIORS, Task, kept, stages_of, task_of
 from .plans import weights_name
 from .products import products_of
+from .ranges import Projection, project
 
 KERNELS = "unit_blur"  # the plan of the kernel prior
 WEIGHT = {"svhn": 0.01, "celeba": 0.1, "shoes": 0.1}  # of the codes, as found on pictures held out (benchmarks.likely)
 FEWER = 5  # at the profile smoke, so many times fewer iterations
 SPREAD = 0.3  # standard deviation of the starts around what the encoders give
 SLOWER = 3  # from a network's picture, so many times shorter steps
+NEAR = Projection(300, 0.003, ((0, 4), (30, 1)))  # how the picture of a range is found that is closest to another
 DAMPING = 0.02  # of the least squares, in mean powers of the picture
 
 
@@ -50,21 +52,33 @@ def kernel_between(x: Tensor, y: Tensor, side: int = KERNEL_SIDE) -> Tensor:
     return k / k.sum((-2, -1), keepdim=True)
 
 
-def starts(x: Tensor, y: Tensor, task: Task, restarts: int) -> State:
-    """Encode a first picture x and the kernel between it and y.  (B, C, H, W) twice -> z_i, z_k (B, restarts, ...)."""
-    state = {}
-    for name, plan, seen in (("z_i", PRIORS[task.family], x), ("z_k", KERNELS, kernel_between(x, y))):
-        encoder = load_weights(weights_name(plan, task.profile, part="encoder"))[0].to(y.device)
-        codes = codes_of(plan, task.profile).to(y.device)
-        state[name] = encoded_starts(seen, lambda z, E=encoder, C=codes: (C.inverse(E(z)[0]),), restarts, task.seeds,
-                                     SPREAD)  # fmt: skip
-    return state
-
-
 @lru_cache(maxsize=4)
 def _loaded(plan: str, profile: str, device: torch.device) -> nn.Module:
     """Keep the last priors on their device: a method is called once for every block of pictures."""
     return products_of(load_drawn(plan, profile)).to(device)
+
+
+def code_of(x: Tensor, plan: str, profile: str, seeds: Sequence[int]) -> Tensor:
+    """Return the u of pictures or kernels: by the encoder of their prior, or that of the closest picture in the range.
+
+    x (B, ...) -> (B, length).
+    """
+    name = weights_name(plan, profile, part="encoder")
+    if name in read_registry(weights_folder()):
+        return codes_of(plan, profile).to(x.device).inverse(load_weights(name)[0].to(x.device)(x)[0])
+    return project(x, _loaded(plan, profile, x.device), NEAR, seeds).z
+
+
+def starts(x: Tensor, y: Tensor, task: Task, restarts: int) -> State:
+    """Return the codes of a first picture x and of the kernel between it and y, those of all restarts but the first
+    moved by N(0, SPREAD^2).  (B, C, H, W) twice -> z_i, z_k (B, restarts, length)."""
+    state = {}
+    for i, (name, plan, seen) in enumerate((("z_i", PRIORS[task.family], x), ("z_k", KERNELS, kernel_between(x, y)))):
+        code = code_of(seen, plan, task.profile, task.seeds)[:, None]
+        around = SPREAD * draws(task.seeds, restarts, code.shape[-1], i).to(y)
+        around[:, 0] = 0
+        state[name] = code + around
+    return state
 
 
 def weights_of(task: Task) -> list[str]:
@@ -74,23 +88,30 @@ def weights_of(task: Task) -> list[str]:
     return [name for name in names if name in read_registry(weights_folder())]
 
 
+def generators_of(task: Task, device: torch.device) -> Generators:
+    """Return both priors; those with an encoder draw from where their codes lie."""
+    return Generators(*(_loaded(plan, task.profile, device) for plan in (PRIORS[task.family], KERNELS)))
+
+
 def _solved(
-    y: Tensor, task: Task, start: Callable[[int], State] | None, given: dict[str, str]
+    y: Tensor, task: Task, solve: Callable[[Generators], Found], how: Likely | two.Slack, row: str, network: str = ""
 ) -> tuple[Tensor, Tensor]:
-    """Look for the codes of a block of pictures, or take what was found before."""
-    steps, plans = Likely.steps // (FEWER if task.profile == DRAWN[0] else 1), (PRIORS[task.family], KERNELS)
-    how = Likely(steps, stages_of(steps, True), weight=WEIGHT[task.family], chunk=CHUNK, bf16=True)
-    how = replace(how, rate=how.rate / SLOWER) if start else how
+    """Solve a block of pictures and centre the kernels, or take what was found before."""
 
     def find() -> Found:
-        G = Generators(*(_loaded(plan, task.profile, y.device) for plan in plans))
-        found = likeliest(y, G, how, task.seeds, start(how.stages[0][1]) if start else None)
+        found = solve(generators_of(task, y.device))
         x_hat, kernel = centred(found.x_hat, found.kernel)
         return replace(found, x_hat=x_hat, kernel=kernel)
 
-    reached = ("likely.likeliest", "ours.starts", "aligned.centred")
-    code = digest_of(reached_code([f"ilib.priors.{name}" for name in reached]))
-    return kept({"code": code, "weights": weights_of(task), "how": asdict(how), "seeds": task.seeds, **given}, y, find)
+    code = digest_of(reached_code([f"ilib.priors.ours.{row}"]))
+    given = {"code": code, "weights": weights_of(task), "network": network}
+    return kept(given | {"how": asdict(how), "seeds": task.seeds}, y, find)
+
+
+def _likely(task: Task) -> Likely:
+    """Return the settings for a set; fewer iterations at the profile smoke."""
+    steps = Likely.steps // (FEWER if task.profile == DRAWN[0] else 1)
+    return Likely(steps, stages_of(steps, True), weight=WEIGHT[task.family], chunk=CHUNK, bf16=True)
 
 
 def likely(y: Tensor, A: object) -> tuple[Tensor, Tensor]:
@@ -99,17 +120,37 @@ def likely(y: Tensor, A: object) -> tuple[Tensor, Tensor]:
     What A blurs with is not looked at; kernels (B, 28, 28).  TypeError where A names no set; FileNotFoundError where a
     prior is not trained.
     """
-    return _solved(y, task_of(A), None, {})
+    task = task_of(A)
+    how = _likely(task)
+    return _solved(y, task, lambda G: likeliest(y, G, how, task.seeds), how, "likely")
 
 
 def started(y: Tensor, A: object, *, weights: str) -> tuple[Tensor, Tensor]:
     """Deblur by the likeliest codes, from what a trained network makes of y, as a row of a table.
 
-    y (B, C, H, W) -> x_hat, kernels (B, 28, 28); weights: the network's.  TypeError where A names no set; ValueError
-    for a set whose prior has no encoder.
+    y (B, C, H, W) -> x_hat, kernels (B, 28, 28); weights: the network's.  Errors as likely.
     """
     task = task_of(A)
-    if PRIORS[task.family] != "numbers":
-        raise ValueError(f"the prior of {task.family} has no encoder to start from; take svhn")
-    return _solved(y, task, lambda restarts: starts(generator(y, A, weights=weights).clamp(0, 1), y, task, restarts),
-                   {"network": weights})  # fmt: skip
+    how = replace(_likely(task), rate=Likely.rate / SLOWER)
+
+    def solve(G: Generators) -> Found:
+        x = generator(y, A, weights=weights).clamp(0, 1)
+        return likeliest(y, G, how, start=starts(x, y, task, how.stages[0][1]))
+
+    return _solved(y, task, solve, how, "started", weights)
+
+
+def freed(y: Tensor, A: object, *, weights: str) -> tuple[Tensor, Tensor]:
+    """Deblur by Algorithm 2 from what a trained network makes of y, as a row of a table.  -> x_hat, kernels.
+
+    One start: x is the network's picture, z_i and z_k are those of started.  A tenth of the paper's iterations.  y,
+    weights, kernels and errors as started.
+    """
+    task = task_of(A)
+    how = two.Slack(task.steps(FREE_STEPS) // 10, ((0, 1),), chunk=CHUNK, bf16=True)
+
+    def solve(G: Generators) -> Found:
+        x = generator(y, A, weights=weights).clamp(0, 1)
+        return two.algorithm_2_from(y, G, {"x": x[:, None], **starts(x, y, task, 1)}, how)
+
+    return _solved(y, task, solve, how, "freed", weights)
