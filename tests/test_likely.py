@@ -213,8 +213,26 @@ def test_starts_by_a_network() -> None:
     assert kernel_correlation(G.kernel(state["z_k"][:, 0]), k).min() > 0.6
 
 
+def test_sweep_takes_the_likeliest_kernels(monkeypatch: pytest.MonkeyPatch, short: Path) -> None:
+    monkeypatch.setattr(ours, "CANDIDATES", 60), monkeypatch.setattr(ours, "AT_ONCE", 25)
+    pairs = blurred("svhn/smoke", n=2)
+    task, G = task_of(pairs.A), ours.generators_of(task_of(pairs.A), torch.device("cpu"))
+    few = ours.sweep(pairs.y, G, task, Likely(10, ((0, 3),)))
+    assert few["z_i"].shape == (2, 3, 100) and few["z_k"].shape == (2, 3, 50)
+    whole = ours.sweep(pairs.y, G, task, Likely(10, ((0, 60),)))
+    for state, R in ((few, 3), (whole, 60)):
+        runs = [{name: z[:, r] for name, z in state.items()} for r in range(R)]
+        L = torch.stack([objective(pairs.y, run, G, Likely()) for run in runs], 1)
+        assert (L.diff(dim=1) >= -1e-4).all(), "the likeliest first"
+    assert torch.equal(whole["z_k"][:, :3], few["z_k"])
+    monkeypatch.setattr(ours, "FEWER", 20)
+    assert ours.swept(pairs.y, pairs.A)[0].shape == pairs.y.shape
+
+
 def test_rows_that_cannot_be() -> None:
     faces = blurred("celeba/smoke", n=1)
+    with pytest.raises(ValueError, match="no encoder"):
+        ours.swept(faces.y, faces.A)
     with pytest.raises(TypeError, match="set that A names"):
         ours.likely(faces.y, CircularBlur(faces.A.kernel))
     with pytest.raises(FileNotFoundError, match="no weights dgp_5--nothing"):

@@ -17,14 +17,15 @@ from ..gan.registry import read_registry, weights_folder
 from ..gan.restore import generator
 from ..gan.weights import load_weights
 from ..networks.vae import KERNEL_SIDE
+from ..operators import otf
 from ..results.digests import digest_of, reached_code
 from . import algorithm_2 as two
 from .algorithm_1 import Found
 from .aligned import centred
 from .codes import codes_of, load_drawn
 from .inputs import DRAWN
-from .latent import Generators, State, draws
-from .likely import Likely, likeliest
+from .latent import Generators, State, best, draws
+from .likely import Likely, likeliest, objective
 from .methods import CHUNK, FREE_STEPS, PRIORS, Task, kept, stages_of, task_of
 from .plans import weights_name
 from .products import products_of
@@ -36,6 +37,8 @@ FEWER = 5  # at the profile smoke, so many times fewer iterations
 SPREAD = 0.3  # standard deviation of the starts around what the encoders give
 SLOWER = 3  # from a network's picture, so many times shorter steps
 NEAR = Projection(300, 0.003, ((0, 4), (30, 1)))  # how the picture of a range is found that is closest to another
+CANDIDATES, AT_ONCE = 1000, 250  # kernels that are tried for each picture
+NOISE_TO_SIGNAL = 0.003  # of the Wiener filter that tries them
 DAMPING = 0.02  # of the least squares, in mean powers of the picture
 
 
@@ -123,6 +126,37 @@ def likely(y: Tensor, A: object) -> tuple[Tensor, Tensor]:
     task = task_of(A)
     how = _likely(task)
     return _solved(y, task, lambda G: likeliest(y, G, how, task.seeds), how, "likely")
+
+
+def sweep(y: Tensor, G: Generators, task: Task, how: Likely) -> State:
+    """Return the likeliest of many kernels of the prior, each with the code of what a Wiener filter makes of y with it.
+
+    y (B, C, H, W) -> z_i, z_k (B, R, length), R as the first of the stages has them.
+    """
+    z_k = torch.randn(CANDIDATES, G.kernel.latent, generator=torch.Generator().manual_seed(0)).to(y)
+    K, Y, found = otf(G.kernel(z_k), *y.shape[-2:]), rfft2(y), []
+    inverse = K.conj() / (K.abs().square() + NOISE_TO_SIGNAL)
+    for n, seed in enumerate(task.seeds):
+        parts = []
+        for k, F in zip(z_k.split(AT_ONCE), inverse.split(AT_ONCE), strict=True):
+            x = irfft2(F * Y[n], s=y.shape[-2:]).clamp(0, 1)
+            z = {"z_i": code_of(x, PRIORS[task.family], task.profile, [seed] * len(x)), "z_k": k}
+            parts.append(z | {"misfit": objective(y[n].expand_as(x), z, G, how)})
+        flat = {name: torch.cat([part[name] for part in parts])[None] for name in parts[0]}
+        found.append(best(flat, flat["misfit"], how.stages[0][1]))
+    return {name: torch.cat([one[name] for one in found]) for name in ("z_i", "z_k")}
+
+
+def swept(y: Tensor, A: object) -> tuple[Tensor, Tensor]:
+    """Deblur by the likeliest codes, from the likeliest of many kernels, as a row of a table.
+
+    y, kernels and errors as likely; ValueError for a set whose prior has no encoder.
+    """
+    task = task_of(A)
+    if PRIORS[task.family] != "numbers":
+        raise ValueError(f"the prior of {task.family} has no encoder, and a thousand descents take too long; take svhn")
+    how = replace(_likely(task), rate=Likely.rate / SLOWER)
+    return _solved(y, task, lambda G: likeliest(y, G, how, start=sweep(y, G, task, how)), how, "swept")
 
 
 def started(y: Tensor, A: object, *, weights: str) -> tuple[Tensor, Tensor]:
