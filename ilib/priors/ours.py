@@ -38,6 +38,7 @@ SPREAD = 0.3  # standard deviation of the starts around what the encoders give
 SLOWER = 3  # from a network's picture, so many times shorter steps
 NEAR = Projection(300, 0.003, ((0, 4), (30, 1)))  # how the picture of a range is found that is closest to another
 CANDIDATES, AT_ONCE = 1000, 250  # kernels that are tried for each picture
+SWEPT_WEIGHT = 0.003  # of the codes: as the starts are better, the misfit that is left is smaller
 NOISE_TO_SIGNAL = 0.003  # of the Wiener filter that tries them
 DAMPING = 0.02  # of the least squares, in mean powers of the picture
 
@@ -155,7 +156,7 @@ def swept(y: Tensor, A: object) -> tuple[Tensor, Tensor]:
     task = task_of(A)
     if PRIORS[task.family] != "numbers":
         raise ValueError(f"the prior of {task.family} has no encoder, and a thousand descents take too long; take svhn")
-    how = replace(_likely(task), rate=Likely.rate / SLOWER)
+    how = replace(_likely(task), rate=Likely.rate / SLOWER, weight=SWEPT_WEIGHT)
     return _solved(y, task, lambda G: likeliest(y, G, how, start=sweep(y, G, task, how)), how, "swept")
 
 
