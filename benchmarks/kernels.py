@@ -28,8 +28,9 @@ def estimates(job: Job) -> dict[str, object]:
     trial = measure(grid, job.column, job.profile, seed=job.seed)
     likeness = kernel_correlation(restore(method_of(grid, job.row, trial), trial).kernel, trial.A.kernel)
     registry = read_registry(project_folder() / WEIGHTS)
-    is_ours, task = job.row.startswith("likely"), task_of(trial.A)
-    names = weights_of(task) if is_ours else task.weights(grid.row(job.row).parameters.get("kernels", "blur"))
+    row, task = grid.row(job.row), task_of(trial.A)
+    is_ours = row.method.startswith("ilib.priors.ours.")
+    names = weights_of(task) if is_ours else task.weights(row.parameters.get("kernels", "blur"))
     return {"per_image": [round(v, 4) for v in likeness.tolist()],
             "weights": {name: registry[name]["sha256"] for name in names}}  # fmt: skip
 

@@ -1,8 +1,8 @@
 """Which part of the likeliest codes buys how much: `ILIB_DATA=... python -m benchmarks.likely` (about 15 CPU minutes).
 
 Twenty pictures held out of each training, blurred here; ten restarts, dropped on the way, one thing changed at a time.
-Nothing of Table V is looked at: its rows take what is best here.  Writes results/calibration/likely.json, a trial at a
-time; the same command goes on where it was stopped.
+Nothing of Table V is looked at; its rows have the settings of the best of their kind here.  Writes
+results/calibration/likely.json, a trial at a time; the same command goes on where it was stopped.
 """
 
 import json

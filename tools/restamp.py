@@ -3,7 +3,7 @@
     python tools/restamp.py COMMIT     # the last commit that their digests belong to; ILIB_DATA: the data they name
 
 Weights: the first steps of the training are run with the code of COMMIT and with the code of now; where every weight
-of every network is bitwise the same, the registry takes the digest of now.  Rows: the first pictures are restored
+of every network is bitwise the same, the registry takes the digest of now.  Rows: the first chunk is restored
 again; where the row has just these figures, it takes the digest of now.  Whatever differs, or was stale before, stays
 stale.  A change of results is not restamped but run again: this is for names and places.
 """
@@ -27,7 +27,6 @@ from ilib.results.runs import measure, method_of, restore, scores_of
 from ilib.results.trained import with_weights
 
 STEPS = 12  # past the first look at the losses
-PICTURES = 2  # of a row that is not run chunk by chunk
 TOLERANCE = 1e-3  # dB
 FIRST_STEPS = f"""
 import hashlib, sys
@@ -80,10 +79,10 @@ def same_steps(job: Job, old: Path, now: Path) -> bool:
 
 
 def same_figures(row: Row) -> bool:
-    """Whether the first pictures of a row come out as the row has them."""
+    """Whether the first chunk of pictures comes out as the row has it: a smaller batch rounds otherwise."""
     grid = with_weights(load_grid(row.table), row.job)
     profile = grid.profile(row.profile)
-    profile = replace(profile, data=_few(grid.data(row.column, row.profile), profile.chunk or PICTURES))
+    profile = replace(profile, data=_few(grid.data(row.column, row.profile), profile.chunk))
     column = replace(grid.column(row.column), data={})
     few = replace(grid, profiles={row.profile: profile}, columns={row.column: column})
     trial = measure(few, row.column, row.profile, seed=row.seed)

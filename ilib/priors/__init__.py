@@ -8,6 +8,7 @@
     algorithm_3   a generator that is fitted to one blurred picture (eqs. 11, 12)
     aligned       the shift that picture and kernel may share, resolved before anything is measured
     encoded       Algorithm 1 from the guess of an encoder
+    adam          steps of Adam on several unknowns of many runs
     codes         where the codes of a training set lie, and priors that draw from there
     likely        Algorithm 1's unknowns by Adam, the likeliest codes
     products      decoders without overlap as matrix products

@@ -32,7 +32,7 @@ from .products import products_of
 from .ranges import Projection, project
 
 KERNELS = "unit_blur"  # the plan of the kernel prior
-WEIGHT = {"svhn": 0.01, "celeba": 0.1, "shoes": 0.1}  # of the codes, as found on pictures held out (benchmarks.likely)
+WEIGHT = {"svhn": 0.01, "celeba": 0.1, "shoes": 0.1}  # of the codes; tried on pictures held out (benchmarks.likely)
 FEWER = 5  # at the profile smoke, so many times fewer iterations
 SPREAD = 0.3  # standard deviation of the starts around what the encoders give
 SLOWER = 3  # from a network's picture, so many times shorter steps
