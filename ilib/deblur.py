@@ -18,10 +18,9 @@ from PIL import Image, ImageOps
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from .blind import DARK_CHANNEL, L0_TEXT, Settings, find_kernel
+from .blind import DARK_CHANNEL, L0_TEXT, Settings, find_kernel, noise_of
 from .classical import hyper_laplacian, richardson_lucy, tv, wiener
 from .data.pictures import GREY, to_float, to_rgb, to_tensor
-from .degrade import quantisation_noise
 from .epll import epll
 from .errors import check_measurement
 from .files import write_bytes
@@ -88,16 +87,6 @@ def kernel_of(text: str) -> Tensor | None:
         return kernel_picture(text)
     raise ValueError(f"kernel {text!r} is neither gaussian:SIGMA, disk:DIAMETER, line:LENGTH:ANGLE, blind:SIZE, "
                      "text:SIZE nor the path of a picture")  # fmt: skip
-
-
-def noise_of(y: Tensor) -> float:
-    """Estimate the standard deviation of white noise from a photograph; at least that of rounding to 8 bits.
-
-    y (B, C, H, W).  The median of the absolute diagonal differences of pixels in squares of four: blurred photographs
-    have next to none of their own (Donoho and Johnstone, 1994).
-    """
-    diagonal = (y[..., :-1:2, :-1:2] - y[..., :-1:2, 1::2] - y[..., 1::2, :-1:2] + y[..., 1::2, 1::2]) / 2
-    return max(float(diagonal.abs().median()) / 0.6745, quantisation_noise(8))
 
 
 def busiest(y: Tensor, side: int = SEEN) -> Tensor:

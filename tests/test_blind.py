@@ -173,6 +173,24 @@ def test_the_other_priors_find_it_too(leaves, method):
     assert shift_error(found.x, x[:1, :, :128, :128]) < shift_error(y[:1, :, :128, :128], x[:1, :, :128, :128])
 
 
+def test_the_last_step_takes_the_noise_of_each_picture_from_it(leaves):
+    x, _, y = leaves
+    noisy = y[1:] + 0.05 * torch.randn(y[1:].shape, generator=torch.Generator().manual_seed(2))
+    both, how = torch.cat((y[:1], noisy)), {"prior": "l0_gradient", "size": 9}
+    found, kernel = blind.told_nothing(both, None, **how)
+    assumed, same_kernel = blind.without_kernel(both, None, **how)
+    torch.testing.assert_close(kernel, same_kernel, atol=0, rtol=0)
+    torch.testing.assert_close(found[0], assumed[0], atol=1e-4, rtol=0)  # less noise than what is always assumed
+    assert (shift_error(found, x) < torch.tensor([1.01, 0.5]) * shift_error(assumed, x)).all()
+
+
+def test_the_last_step_alone_takes_noise_away_and_leaves_the_blur(leaves):
+    y = leaves[2][:1]
+    noisy = (y + 0.05 * normal(*y.shape).float()).clamp(0, 1)
+    assert float(psnr(blind.denoised(noisy, None), y)) > float(psnr(noisy, y)) + 3
+    assert float(psnr(blind.denoised(y, None), y)) > 35
+
+
 def test_watch_sees_every_scale(leaves):
     seen = []
     blind.find_kernel(leaves[2][:1], 9, blind.L0_GRADIENT, lambda s, x, k: seen.append((s, x.shape[-1], k.shape[-1])))
@@ -214,6 +232,7 @@ BAD = [
     (lambda y: blind.l0_gradient(y * 255, 9), "scaled like pictures"),
     (lambda y: blind.l0_gradient(y * float("nan"), 9), "NaN"),
     (lambda y: blind.dark_channel(y, 4), "odd number"),
+    (lambda y: blind.told_nothing(y, None, prior="l2", size=9), "choose one of l0_gradient"),
     (lambda y: blind.Settings(second="colour"), "none, intensity or dark"),
 ]
 

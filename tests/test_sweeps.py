@@ -69,6 +69,16 @@ def test_what_can_be_varied(project: Path, vary: str, table: str, changed: dict)
     assert settings_of(load_grid(table), job) == base | changed
 
 
+def test_number_of_pictures_is_that_of_every_column(project: Path) -> None:  # noqa: F811
+    line = "  own: {label: own, kernel: ilib.kernels.delta, data: {smoke: {name: embedded/test, size: 32}}}"
+    own = TOY.replace("columns:\n", f"columns:\n{line}\n")
+    (project / "notebooks/tables/toy.yaml").write_text(own)
+    sweep(project, "base: toy\nvary: {data.n: [1]}", "s")
+    grid = load_grid("s_1")
+    assert grid.data("own", "smoke") == {"name": "embedded/test", "size": 32, "n": 1}
+    assert grid.data("motion", "smoke")["n"] == 1
+
+
 def test_rows_and_columns_left_out_are_all_that_run(project: Path) -> None:  # noqa: F811
     sweep(project, "base: toy\nvary: {noise: [0]}")
     assert (load_sweep("noise").rows, load_sweep("noise").columns) == (("blurred", "wiener"), ("gaussian", "motion"))

@@ -109,7 +109,10 @@ def changed_grid(sweep: Sweep, table: str, point: Point) -> Grid:
     plain, kernel, method, data = (_part(point, kind) for kind in ("", "kernel", "method", "data"))
     rows = {n: replace(base.rows[n], parameters=base.rows[n].parameters | method, paper={},
                        train=_train_at(sweep, n, point)) for n in sweep.rows}  # fmt: skip
-    columns = {n: replace(base.columns[n], parameters=base.columns[n].parameters | kernel) for n in sweep.columns}
+    fewer = {"n": data["n"]} if "n" in data else {}  # a column with pictures of its own has so many of them, too
+    columns = {n: replace(base.columns[n], parameters=base.columns[n].parameters | kernel,
+                          data={p: own | fewer for p, own in base.columns[n].data.items()})
+               for n in sweep.columns}  # fmt: skip
     profiles = {n: replace(p, data=p.data | data, **plain) for n, p in base.profiles.items() if n in sweep.profiles}
     return replace(base, table=table, title=f"{base.title}: {label}", rows=rows, columns=columns, profiles=profiles,
                    metrics=sweep.metrics or base.metrics, differences={}, average=AVERAGE,
