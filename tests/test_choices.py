@@ -60,7 +60,7 @@ def test_gains_are_those_of_the_rows() -> None:
     assert found[0.01]["levin", "xu"] == pytest.approx(sum(x_hat) / 8 - sum(y) / 8)
     noisy = read_rows(RESULTS / "grand_blind_noise_0p05")
     strong = {row.row: row.mean("shift_psnr") for row in noisy if row.column == "disk"}
-    assert found[0.05]["disk", "xu"] == pytest.approx(strong["xu"] - strong["blurred"], abs=1e-4)  # means are kept rounded
+    assert found[0.05]["disk", "xu"] == pytest.approx(strong["xu"] - strong["blurred"], abs=1e-4)  # rounded
     assert list(found) == [0.005, 0.01, 0.02, 0.05] and ("levin", "blurred") not in found.index
 
 
