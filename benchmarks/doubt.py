@@ -2,7 +2,7 @@
 
 Training photographs of several sizes behind drawn shakes: kernels are looked for in a window of some part of the
 picture, and the last step assumes more and more noise.  Writes results/calibration/doubt.json, from which the constants
-of ilib.blind.told_nothing are taken: the best mean over the sizes.
+of ilib.blind.cautious are taken: the best mean over the sizes.
 """
 
 import json
