@@ -19,6 +19,9 @@ NOTEBOOKS := $(BIN)/python tools/notebooks.py
 # uv does not read pip's settings; a folder of wheels given to pip serves uv too.
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
+# matplotlib's list of fonts, kept with the matplotlib that it lists: a list left by a deleted one lacks the formulas' fonts.
+export MPLCONFIGDIR ?= $(CURDIR)/.venv/matplotlib
+
 .DEFAULT_GOAL := help
 .PHONY: help install book offline browser pdf colab test lab tables unlock queue benchmark lint lock address clean distclean
 
