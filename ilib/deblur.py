@@ -9,6 +9,7 @@ import argparse
 import io
 import math
 import sys
+import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from .blind import DARK_CHANNEL, L0_TEXT, Settings, find_kernel, noise_of
+from .blind import DARK_CHANNEL, L0_TEXT, Settings, find_kernel, noise_of, window
 from .classical import hyper_laplacian, richardson_lucy, tv, wiener
 from .data.pictures import GREY, to_float, to_rgb, to_tensor
 from .epll import epll
@@ -100,10 +101,16 @@ def busiest(y: Tensor, side: int = SEEN) -> Tensor:
 
 
 def estimate(y: Tensor, size: int, settings: Settings) -> Tensor:
-    """Estimate one kernel of a photograph from its busiest part.  y (1, C, H, W) -> (size, size)."""
+    """Estimate one kernel of a photograph from its busiest part.  y (1, C, H, W) -> (size, size).
+
+    Warns of a size that `ilib.blind.window` calls large for a small photograph.
+    """
     part = busiest(y)
     if size % 2 == 0 or not 3 <= size <= min(part.shape[-2:]) // 2:
         raise ValueError(f"size is {size}; pass an odd kernel size from 3 to half of the {tuple(y.shape[-2:])} picture")
+    if settings is DARK_CHANNEL and size > (safe := window(part, size)):
+        warnings.warn(f"a kernel of {size} pixels is often found wrong in {part.shape[-2]} x {part.shape[-1]} pixels; "
+                      f"take {safe} if the blur fits into it", stacklevel=2)  # fmt: skip
     return find_kernel(part, size, settings)[0]
 
 

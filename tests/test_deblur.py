@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import warnings
 from functools import partial
 from pathlib import Path
 
@@ -136,6 +137,17 @@ def test_a_blind_kernel_is_found_and_used() -> None:
     assert cosine > 0.7
     restored = own.deblur_photograph(y, "blind:17")
     assert restored.shape == y.shape and restored.isfinite().all()
+
+
+@pytest.mark.parametrize(("kernel", "warned"), [("blind:11", False), ("blind:13", True), ("text:13", False)])
+def test_a_window_too_large_for_a_small_photograph_is_said(kernel: str, warned: bool) -> None:
+    """A twelfth of the side is what the training photographs allow; text has its own prior, which needs no caution."""
+    _, y = blurred_photograph(144, own.straight(5, 0), 0.002)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        own.deblur_photograph(y, kernel)
+    hints = [str(w.message) for w in said if "often found wrong" in str(w.message)]
+    assert bool(hints) is warned and all("144 x 144 pixels; take 11" in hint for hint in hints)
 
 
 @pytest.mark.parametrize(("kernel", "method", "message"), [
