@@ -1,8 +1,9 @@
 """Deblur a picture of your own: `python -m ilib.deblur blurred.jpg sharp.png --kernel disk:7 --method hl`.
 
 The kernel is known (gaussian:SIGMA, disk:DIAMETER, line:LENGTH:ANGLE or a picture of it), or is estimated from the
-photograph (blind:SIZE) or from a picture of text (text:SIZE).  Any size: the picture is restored tile by tile.  Colour,
-the ICC profile and EXIF data are kept; the picture is turned upright.
+photograph (blind:SIZE) or from a picture of text (text:SIZE); with --method unrolled, that of a photograph is found
+again and again as the network's picture of its busiest part gets sharper.  Any size: the picture is restored tile by
+tile.  Colour, the ICC profile and EXIF data are kept; the picture is turned upright.
 """
 
 import argparse
@@ -26,6 +27,7 @@ from .epll import epll
 from .errors import check_measurement
 from .files import write_bytes
 from .gan.restore import generator
+from .gan.turns import refined
 from .kernels import disk, gaussian, normalise, rasterise
 from .operators import CircularBlur, CircularConvolution
 from .tiles import restore_in_tiles
@@ -130,6 +132,9 @@ def deblur_photograph(
     sigma = noise_of(y) if noise is None else noise
     if k is None and prior is not None:
         k = estimate(y, int(kernel.split(":")[1]), prior)
+        if METHODS[method] is unrolled_network and prior is DARK_CHANNEL:
+            part = busiest(y)
+            k = refined(part.expand(-1, 3, -1, -1), k[None], UNROLLED).kernel[0]
         sigma = max(sigma, prior.noise) if noise is None else noise
     A = CircularBlur(k.to(y), normalise=True)
     if max(A.kernel.shape[-2:]) > min(y.shape[-2:]) // 2:

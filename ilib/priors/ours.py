@@ -15,9 +15,10 @@ from torch.fft import irfft2, rfft2
 
 from ..gan.registry import read_registry, weights_folder
 from ..gan.restore import generator
+from ..gan.turns import TURNS, Turn, alternated
 from ..gan.weights import load_weights
 from ..networks.vae import KERNEL_SIDE
-from ..operators import otf
+from ..operators import CircularBlur, otf
 from ..results.digests import digest_of, reached_code
 from . import algorithm_2 as two
 from .algorithm_1 import Found
@@ -39,6 +40,9 @@ SLOWER = 3  # from a network's picture, so many times shorter steps
 NEAR = Projection(300, 0.003, ((0, 4), (30, 1)))  # how the picture of a range is found that is closest to another
 CANDIDATES, AT_ONCE = 1000, 250  # kernels that are tried for each picture
 SWEPT_WEIGHT = 0.003  # of the codes: as the starts are better, the misfit that is left is smaller
+UNROLLED = "grand--unfolded--levin--{}--s0"  # the network that is told the kernel
+# House numbers are found too badly to read a kernel off them: the network takes that of Algorithm 2 (benchmarks.turns).
+TURNS_OF = {"svhn": (Turn(None, 0.02),), "celeba": TURNS, "shoes": TURNS}
 NOISE_TO_SIGNAL = 0.003  # of the Wiener filter that tries them
 DAMPING = 0.02  # of the least squares, in mean powers of the picture
 
@@ -189,3 +193,18 @@ def freed(y: Tensor, A: object, *, weights: str) -> tuple[Tensor, Tensor]:
         return two.algorithm_2_from(y, G, {"x": x[:, None], **starts(x, y, task, 1)}, how)
 
     return _solved(y, task, solve, how, "freed", weights)
+
+
+def in_turns(y: Tensor, A: object, *, weights: str) -> tuple[Tensor, Tensor]:
+    """Deblur by Algorithm 2 as freed, then find kernel and picture in turns, as a row of a table.  -> x_hat, kernels.
+
+    y, weights, kernels and errors as freed; FileNotFoundError as well where the unrolled network is not trained.
+    """
+    task = task_of(A)
+    network = UNROLLED.format("smoke" if task.profile == DRAWN[0] else "cpu")
+
+    def restore(y: Tensor, k: Tensor, noise: float) -> Tensor:
+        return generator(y, CircularBlur(k), weights=network, noise=noise)
+
+    found = alternated(y, *freed(y, A, weights=weights), restore, TURNS_OF[task.family])
+    return centred(found.x, found.kernel)
