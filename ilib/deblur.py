@@ -27,7 +27,7 @@ from .epll import epll
 from .errors import check_measurement
 from .files import write_bytes
 from .gan.restore import generator
-from .gan.turns import refined
+from .gan.turns import FROM_A_CLASSICAL_KERNEL, refined
 from .kernels import disk, gaussian, normalise, rasterise
 from .operators import CircularBlur, CircularConvolution
 from .tiles import restore_in_tiles
@@ -122,7 +122,7 @@ def deblur_photograph(
     """Deblur a photograph of any size.  y (1, C, H, W) in [0, 1] -> the same, clipped to [0, 1].
 
     kernel: see `kernel_of`; method: one of METHODS; noise: its standard deviation, estimated where it is None (where
-    the kernel is estimated too, at least what the blind methods were calibrated with).  ValueError for an unknown
+    the kernel is estimated too, at least what the method was calibrated with).  ValueError for an unknown
     method or kernel, or a kernel that is larger than half of the picture.
     """
     check_measurement(y)
@@ -131,11 +131,11 @@ def deblur_photograph(
     k, prior = kernel_of(kernel), PRIORS.get(kernel.split(":")[0])
     sigma = noise_of(y) if noise is None else noise
     if k is None and prior is not None:
-        k = estimate(y, int(kernel.split(":")[1]), prior)
+        k, least = estimate(y, int(kernel.split(":")[1]), prior), prior.noise
         if METHODS[method] is unrolled_network and prior is DARK_CHANNEL:
-            part = busiest(y)
-            k = refined(part.expand(-1, 3, -1, -1), k[None], UNROLLED).kernel[0]
-        sigma = max(sigma, prior.noise) if noise is None else noise
+            k = refined(busiest(y).expand(-1, 3, -1, -1), k[None], UNROLLED).kernel[0]
+            least = FROM_A_CLASSICAL_KERNEL[-1].noise
+        sigma = max(sigma, least) if noise is None else noise
     A = CircularBlur(k.to(y), normalise=True)
     if max(A.kernel.shape[-2:]) > min(y.shape[-2:]) // 2:
         raise ValueError(f"the kernel has {tuple(A.kernel.shape[-2:])} pixels, the picture {tuple(y.shape[-2:])}: "
