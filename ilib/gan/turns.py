@@ -51,8 +51,8 @@ def least_squares_kernel(x: Tensor, y: Tensor, side: int, damping: float, margin
 
     x, y (B, C, H, W) -> (B, side, side), sum 1.  D: differences; c: damping times their mean power in x.  Borders are
     periodic; margin: pixels along each border whose differences of x are left out, where they are not.  By the
-    accelerated projected gradients of Nesterov.  ValueError where side is larger than what is left of the picture,
-    and for pictures of two sizes.
+    accelerated projected gradients of Nesterov (chapter 11, "Nobody tells the kernel").  ValueError where side is
+    larger than what is left of the picture, and for pictures of two sizes.
     """
     check_batch(x, "x"), check_batch(y, "y")
     if x.shape != y.shape:
