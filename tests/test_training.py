@@ -433,6 +433,10 @@ def test_papermill_trains_then_evaluates(trainable: Path) -> None:
     assert str(trainable) not in (trainable / WEIGHTS / "registry.json").read_text(), "no path of this machine"
 
 
+def test_a_blank_page_restored_exactly_is_left_out_of_the_curve() -> None:
+    assert curve_of({"psnr_by_step": "0:15.78 500:inf 1000:16.75"}) == ([0, 1000], [15.78, 16.75])
+
+
 def papermill_train(folder: Path, **parameters: object) -> subprocess.CompletedProcess[str]:
     words = [word for name, value in parameters.items() for word in ("-p", name, str(value))]
     return run([sys.executable, "-m", "papermill", "--no-progress-bar", TRAIN, "log.ipynb", *words], folder)

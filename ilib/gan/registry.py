@@ -5,6 +5,7 @@ PyTorch is not loaded here, so that a plan of a thousand rows is quick.
 
 import contextlib
 import json
+import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -57,9 +58,13 @@ def curve_in_words(curve: Iterable[tuple[int, float]]) -> str:
 
 
 def curve_of(entry: Entry) -> tuple[list[int], list[float]]:
-    """Read the PSNR (dB) on what was held out of a training, as it rose.  -> steps, PSNR; empty where none is kept."""
+    """Read the PSNR (dB) on what was held out of a training, as it rose.  -> steps, PSNR; empty where none is kept.
+
+    Steps at which a picture came out exactly (a blank page), so that the mean is infinite, are left out.
+    """
     points = [point.split(":") for point in entry.get("psnr_by_step", "").split()]
-    return [int(step) for step, _ in points], [float(psnr) for _, psnr in points]
+    found = [(int(step), float(psnr)) for step, psnr in points if math.isfinite(float(psnr))]
+    return [step for step, _ in found], [psnr for _, psnr in found]
 
 
 @contextlib.contextmanager
