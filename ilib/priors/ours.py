@@ -1,4 +1,5 @@
-"""Rows of Table V that are not in the paper: the likeliest codes, from random starts or from what a network makes of y.
+"""Rows of Table V that are not in the paper: the likeliest codes, from random starts or from what a network makes of y;
+Algorithm 2 from there; and, after it, kernel and picture in turns with a network that is told the kernel.
 
 Kernels are centred at the end, as those that the prior has learnt from are.
 A network's picture gives the start twice: z_i where the encoder puts it, z_k where it puts the kernel that lies between
