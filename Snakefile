@@ -210,6 +210,22 @@ rule weights:
         " -p column {wildcards.column} -p profile {wildcards.profile} -p seed {wildcards.seed} -p output {output}"
 
 
+rule prior:
+    output:
+        update("data/weights/{part}--{plan}--{profile}--s{seed}.safetensors"),
+    wildcard_constraints:
+        part="prior|encoder|codes",
+        plan=r"\w+",
+    message:
+        "training of the prior {wildcards.plan}, {wildcards.profile}, seed {wildcards.seed}"
+    threads: training_threads
+    resources:
+        mem_mb=8000,
+        runtime=240,
+    shell:
+        ONE_THREAD + " " + PYTHON + " -m ilib.priors.training {wildcards.plan} {wildcards.profile} --seed {wildcards.seed}"
+
+
 rule page:
     input:
         rows_of,

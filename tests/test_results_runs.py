@@ -15,6 +15,7 @@ from test_results import TOY, project, up_to_date  # noqa: F401 (a fixture)
 
 from ilib.data import load
 from ilib.degrade import quantisation_noise, quantise
+from ilib.gan.weights import training_command
 from ilib.metrics import psnr
 from ilib.results import Job, load_grid, read_row, write_row
 from ilib.results.digests import digests
@@ -215,6 +216,15 @@ def test_wrong_target_is_told_what_there_is(workflow: Path, words: tuple[str, ..
     status, printed = plan(workflow, "-n", *words)
     assert status != 0
     assert message in printed
+
+
+@snakemake
+def test_command_for_missing_prior_trains_it(workflow: Path) -> None:
+    command = training_command("prior--blur--smoke--s0").split()
+    assert command[0] == "snakemake"
+    status, printed = plan(workflow, "-n", *command[1:])
+    assert status == 0, printed
+    assert "-m ilib.priors.training blur smoke --seed 0" in printed
 
 
 @snakemake
