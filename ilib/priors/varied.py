@@ -14,12 +14,14 @@ from ..results.runs import Pairs
 from . import algorithm_1 as one
 from . import algorithm_2 as two
 from .inputs import DRAWN, NOISE, Untold, blurred, named
+from .latent import Stages
 from .load import load_prior
 from .methods import CHUNK, FREE_STEPS, PRIORS, STEPS, Task, _solved, stages_of, task_of
 from .plans import weights_name
 from .sets import LENGTHS, motion_kernels
 
 SHARE = 3  # so many times fewer iterations than the paper's
+MOST = 100  # restarts at most: those of a picture have seeds of their own
 
 
 def blurred_anew(
@@ -68,16 +70,25 @@ def restarted(
 ) -> tuple[Tensor, Tensor]:
     """Deblur by Algorithm 1 in a third of the paper's iterations.  y (B, C, H, W) -> x_hat, kernels (B, 28, 28).
 
-    restarts: so many to the end (0: ten, dropped by their residual on the way); latent: the length of z_i (0: the
-    prior of Table V); otherwise as ilib.priors.methods.algorithm_1.
+    restarts: so many to the end, each kept by itself, so that more of them contain the fewer (0: ten, dropped by their
+    residual on the way); latent: the length of z_i (0: the prior of Table V); otherwise as
+    ilib.priors.methods.algorithm_1.
     """
     task = task_of(A)
     steps = task.steps(STEPS[task.family]) // SHARE
-    stages = ((0, restarts),) if restarts else stages_of(steps, True)
     gamma = weight * y.shape[-2] * y.shape[-1] or 0.01
-    how = one.Descent(steps, stages, decay=1000 * steps / STEPS[task.family], gamma=gamma, lam=gamma, chunk=CHUNK,
-                      bf16=True)  # fmt: skip
-    return _solved(y, Lengthened(task.family, task.profile, task.seeds, latent), kernels, one.algorithm_1, how)
+
+    def solved(stages: Stages, seeds: list[int]) -> tuple[Tensor, Tensor]:
+        how = one.Descent(steps, stages, decay=1000 * steps / STEPS[task.family], gamma=gamma, lam=gamma, chunk=CHUNK,
+                          bf16=True)  # fmt: skip
+        return _solved(y, Lengthened(task.family, task.profile, seeds, latent), kernels, one.algorithm_1, how)
+
+    if not restarts:
+        return solved(stages_of(steps, True), task.seeds)
+    tries = [solved(((0, 1),), [MOST * seed + i for seed in task.seeds]) for i in range(restarts)]
+    left = torch.stack([one.misfit(y, *found) for found in tries]).nan_to_num(torch.inf)  # (restarts, B)
+    x_hat, kernel = (torch.stack(parts)[left.argmin(0), torch.arange(len(y))] for parts in zip(*tries, strict=True))
+    return x_hat, kernel
 
 
 def freed(y: Tensor, A: object) -> tuple[Tensor, Tensor]:
