@@ -214,7 +214,7 @@ rule prior:
     output:
         update("data/weights/{part}--{plan}--{profile}--s{seed}.safetensors"),
     wildcard_constraints:
-        part="prior|encoder|codes",
+        part="prior|encoder",
         plan=r"\w+",
     message:
         "training of the prior {wildcards.plan}, {wildcards.profile}, seed {wildcards.seed}"
@@ -224,6 +224,15 @@ rule prior:
         runtime=240,
     shell:
         ONE_THREAD + " " + PYTHON + " -m ilib.priors.training {wildcards.plan} {wildcards.profile} --seed {wildcards.seed}"
+
+
+rule codes:
+    output:
+        update("data/weights/codes--{plan}--{profile}--s{seed}.safetensors"),
+    wildcard_constraints:
+        plan=r"\w+",
+    shell:
+        PYTHON + " -m ilib.priors.codes {wildcards.plan} {wildcards.profile} --seed {wildcards.seed}"
 
 
 rule page:

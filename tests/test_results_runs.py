@@ -219,12 +219,13 @@ def test_wrong_target_is_told_what_there_is(workflow: Path, words: tuple[str, ..
 
 
 @snakemake
-def test_command_for_missing_prior_trains_it(workflow: Path) -> None:
-    command = training_command("prior--blur--smoke--s0").split()
+@pytest.mark.parametrize(("part", "module"), [("prior", "training"), ("encoder", "training"), ("codes", "codes")])
+def test_command_for_missing_prior_makes_it(workflow: Path, part: str, module: str) -> None:
+    command = training_command(f"{part}--blur--smoke--s0").split()
     assert command[0] == "snakemake"
     status, printed = plan(workflow, "-n", *command[1:])
     assert status == 0, printed
-    assert "-m ilib.priors.training blur smoke --seed 0" in printed
+    assert f"-m ilib.priors.{module} blur smoke --seed 0" in printed
 
 
 @snakemake
