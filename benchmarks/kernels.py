@@ -1,8 +1,9 @@
 """Compare the kernels that rows of Table V estimate with the true ones: `python -m benchmarks.kernels PROFILE`.
 
-Rows that are there are run again; blocks of pictures that are kept in checkpoints/blocks are not computed
-again, so that this takes seconds where the rows were made.  Adds to results/calibration/kernels.json, row by row: the
-largest cosine over all shifts for each picture, and the checksums of the priors.
+Rows that are there are run again, those that are named or of the columns named where any are; blocks of pictures that
+are kept in checkpoints/blocks are not computed again, so that this takes seconds where the rows were made.  Adds to
+results/calibration/kernels.json, row by row: the largest cosine over all shifts for each picture, and the checksums of
+the priors.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from ilib.results.runs import measure, method_of, restore
 from ilib.results.trained import with_weights
 
 OUTPUT = Path(__file__).parents[1] / "results" / "calibration" / "kernels.json"
-TABLE = "dgp_5"
+TABLE, ESTIMATED = "dgp_5", ("algorithm", "likely", "network")  # how the names of rows with kernels begin
 
 
 def estimates(job: Job) -> dict[str, object]:
@@ -31,6 +32,7 @@ def estimates(job: Job) -> dict[str, object]:
     row, task = grid.row(job.row), task_of(trial.A)
     is_ours = row.method.startswith("ilib.priors.ours.")
     names = weights_of(task) if is_ours else task.weights(row.parameters.get("kernels", "blur"))
+    names = [row.parameters["weights"]] if job.row.startswith("network") else names
     return {"per_image": [round(v, 4) for v in likeness.tolist()],
             "weights": {name: registry[name]["sha256"] for name in names}}  # fmt: skip
 
@@ -38,11 +40,11 @@ def estimates(job: Job) -> dict[str, object]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("profile")
-    parser.add_argument("columns", nargs="*")
+    parser.add_argument("only", nargs="*", help="rows or columns; all where none are named")
     asked = parser.parse_args()
     content = json.loads(OUTPUT.read_text(encoding="utf-8")) if OUTPUT.is_file() else {}
     for job in load_grid(TABLE).jobs(asked.profile):
-        is_asked = job.row.startswith(("algorithm", "likely")) and (not asked.columns or job.column in asked.columns)
+        is_asked = job.row.startswith(ESTIMATED) and (not asked.only or {job.row, job.column} & set(asked.only))
         if is_asked and (project_folder() / job.path).is_file():
             content[job.name] = estimates(job)
             OUTPUT.write_text(json.dumps(content) + "\n", encoding="utf-8")

@@ -20,12 +20,13 @@ from ilib.metrics import psnr
 from ilib.priors.algorithm_1 import Descent, Found, algorithm_1
 from ilib.priors.aligned import centred, kernel_correlation
 from ilib.priors.codes import load_drawn
+from ilib.priors.evidence import Evidence
 from ilib.priors.inputs import NOISE, SIDES, Trajectories
 from ilib.priors.latent import Generators, State
 from ilib.priors.likely import Likely, likeliest, objective
 from ilib.priors.load import load_prior
 from ilib.priors.methods import PRIORS, Task, stages_of
-from ilib.priors.ours import SLOWER, code_of, sweep
+from ilib.priors.ours import CANDIDATES, SLOWER, code_of, sized, sweep
 from ilib.priors.plans import weights_name
 from ilib.priors.products import products_of
 from ilib.results.runs import Pairs, device_name
@@ -43,7 +44,9 @@ class Trial:
     adam: bool = True  # both codes together by Adam; else Algorithm 1
     drawn: bool = True  # z drawn where the codes of the training sets lie
     kernels: str = "unit_blur"
-    start: str = "random"  # "sweep": the likeliest of many kernels; "truth": the codes of the sharp picture and kernel
+    start: str = "random"  # "sweep": the likeliest of many kernels; "classes": of motion kernels, in classes of size;
+    #                        "truth": the codes of the sharp picture and kernel
+    share: float = 0.0  # of the kernel's evidence
 
     def found(self, pairs: Pairs, task: Task) -> tuple[Found, Tensor]:
         """Run it.  -> what is found, its objective (B,)."""
@@ -51,22 +54,30 @@ class Trial:
         G = Generators(products_of(load_one(PRIORS[task.family], "cpu")), load_one(self.kernels, "cpu"))
         stages, y = stages_of(self.steps, True), pairs.y
         likely = Likely(self.steps, stages, weight=self.weight, bf16=True)
-        if self.adam:
-            start, how = self._start(pairs, task, G, likely)
-            found = likeliest(y, G, how, task.seeds, start)
+        evidence = Evidence(G.picture, self.weight, self.share) if self.share else None
+        if self.start == "classes":
+            found = sized(y, G, task, replace(likely, rate=likely.rate / SLOWER), evidence)
+        elif self.adam:
+            start, how = self._start(pairs, task, G, likely, evidence)
+            found = likeliest(y, G, how, task.seeds, start, evidence)
         else:
             weight = self.weight * y[0, 0].numel()
             how = Descent(self.steps, stages, decay=self.steps / 6, gamma=weight, lam=weight, bf16=True)
             found = algorithm_1(y, G, how, task.seeds)
         return found, objective(y, {"z_i": found.z_i, "z_k": found.z_k}, G, likely)
 
-    def _start(self, pairs: Pairs, task: Task, G: Generators, how: Likely) -> tuple[State | None, Likely]:
+    def _start(
+        self, pairs: Pairs, task: Task, G: Generators, how: Likely, evidence: Evidence | None
+    ) -> tuple[State | None, Likely]:
         slower = replace(how, rate=how.rate / SLOWER)
         if self.start == "truth":
             seen = (("z_i", PRIORS[task.family], pairs.pictures.x), ("z_k", self.kernels, pairs.A.kernel))
             codes = {name: code_of(x, plan, "cpu", task.seeds)[:, None] for name, plan, x in seen}
             return codes, replace(slower, stages=((0, 1),))
-        return (sweep(pairs.y, G, task, slower), slower) if self.start == "sweep" else (None, how)
+        if self.start == "sweep":
+            z_k = torch.randn(CANDIDATES, G.kernel.latent, generator=torch.Generator().manual_seed(0))
+            return sweep(pairs.y, G, task, slower, z_k, evidence), slower
+        return None, how
 
 
 def _plain(name: str, profile: str) -> torch.nn.Module:
@@ -83,6 +94,9 @@ TRIALS = {
         "weight 0.01, z from N(0, I)": Trial(0.01, drawn=False),
         "weight 0.003, from a sweep of kernels": Trial(0.003, start="sweep"),
         "weight 0.003, started at the truth": Trial(0.003, start="truth"),
+        "from a sweep, half the evidence": Trial(0.003, start="sweep", share=0.5),
+        "from motion kernels in classes, half the evidence": Trial(0.003, 300, start="classes", share=0.5),
+        "from motion kernels in classes, the whole evidence": Trial(0.003, 300, start="classes", share=1.0),
     },
     "celeba": {
         "Algorithm 1": Trial(0.01 / 64**2, adam=False, drawn=False, kernels="blur"),

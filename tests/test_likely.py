@@ -217,14 +217,18 @@ def test_sweep_takes_the_likeliest_kernels(monkeypatch: pytest.MonkeyPatch, shor
     monkeypatch.setattr(ours, "CANDIDATES", 60), monkeypatch.setattr(ours, "AT_ONCE", 25)
     pairs = blurred("svhn/smoke", n=2)
     task, G = task_of(pairs.A), ours.generators_of(task_of(pairs.A), torch.device("cpu"))
-    few = ours.sweep(pairs.y, G, task, Likely(10, ((0, 3),)))
+    z_k = torch.randn(60, 50, generator=torch.Generator().manual_seed(0))
+    few = ours.sweep(pairs.y, G, task, Likely(10, ((0, 3),)), z_k)
     assert few["z_i"].shape == (2, 3, 100) and few["z_k"].shape == (2, 3, 50)
-    whole = ours.sweep(pairs.y, G, task, Likely(10, ((0, 60),)))
+    whole = ours.sweep(pairs.y, G, task, Likely(10, ((0, 60),)), z_k)
     for state, R in ((few, 3), (whole, 60)):
         runs = [{name: z[:, r] for name, z in state.items()} for r in range(R)]
         L = torch.stack([objective(pairs.y, run, G, Likely()) for run in runs], 1)
         assert (L.diff(dim=1) >= -1e-4).all(), "the likeliest first"
     assert torch.equal(whole["z_k"][:, :3], few["z_k"])
+    halves = ours.sweep(pairs.y, G, task, Likely(10, ((0, 30),)), z_k, classes=2)
+    assert halves["z_k"].shape == (4, 30, 50)
+    assert torch.equal(halves["z_k"][0].sort(0).values, z_k[:30].sort(0).values), "each class keeps to its own"
     monkeypatch.setattr(ours, "FEWER", 20)
     assert ours.swept(pairs.y, pairs.A)[0].shape == pairs.y.shape
 

@@ -238,7 +238,7 @@ def test_kernels_were_estimated_with_the_priors_of_now() -> None:
     registry = read_registry(ROOT / WEIGHTS)
     found = json.loads((CALIBRATION / "kernels.json").read_text())
     rows = [path.stem for path in (ROOT / "results" / "dgp_5").glob("*.json")
-            if path.stem.startswith(("algorithm", "likely"))]
+            if path.stem.startswith(("algorithm", "likely", "network"))]
     assert sorted(found) == sorted(rows)
     for name, entry in found.items():
         assert all(0 <= v <= 1.0001 for v in entry["per_image"])

@@ -123,8 +123,12 @@ def test_the_schedules_are_the_best_of_those_tried() -> None:
     best = max(tried, key=lambda name: mean("celeba", name) + mean("shoes", name))
     assert best == "four turns" and ours.TURNS_OF["celeba"] == ours.TURNS_OF["shoes"] == turns.TURNS
     assert len(turns.TURNS) == 4
-    assert max(tried, key=lambda name: mean("svhn", name)) == "kernel as it is"
+    for start in ("svhn", "svhn, evidence"):
+        assert max(tried, key=lambda name: mean(start, name)) == "kernel as it is"
     assert ours.TURNS_OF["svhn"] == (turns.Turn(None, 0.02),)
+    of_network = {name: mean("celeba, network", name) + mean("shoes, network", name) for name in tried}
+    assert max(of_network, key=of_network.get) == "four turns, each twice"
+    assert ours.NETWORK_TURNS[1:] == turns.TWICE and len(turns.TWICE) == 2 * len(turns.TURNS)
     gains = {name: sum(sum(v) for v in content["photographs"][name].values()) for name in tried}
     assert max(gains, key=lambda name: gains[name]) == "three turns"
     assert turns.FROM_A_CLASSICAL_KERNEL[1:] == turns.TURNS[:3]

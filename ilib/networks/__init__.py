@@ -15,6 +15,7 @@
     odcnn       deconvolution by a column and a row of 121 taps, begun at the Wiener inverse (Xu et al., 2014)
     denoiser    a small U-Net that is told the noise level (after DRUNet, Zhang et al., 2021)
     unrolled    half-quadratic splitting in K learned steps, told the blur and the noise
+    kernel_net  the kernel from the blurred picture, its spectrum and its autocorrelation
     told        the generator of MBD-GAN, shown the Wiener estimate and A'y beside y
     gand_critic a shortened VGG that tells restored pictures from photographs (GAN-D, Fig. 1)
     lpips       how different two pictures look (Zhang et al., 2018), a measure
@@ -32,6 +33,7 @@ from .fcnn import FCNN as FCNN
 from .fold import folded as folded
 from .gand_critic import GanDCritic as GanDCritic
 from .generators import restorer as restorer
+from .kernel_net import KernelNet as KernelNet
 from .odcnn import ODCNN as ODCNN
 from .patchgan import PatchGAN as PatchGAN
 from .resnet import ResNet as ResNet

@@ -11,10 +11,11 @@
     adam          steps of Adam on several unknowns of many runs
     codes         where the codes of a training set lie, and priors that draw from there
     likely        Algorithm 1's unknowns by Adam, the likeliest codes
+    evidence      what a kernel leaves to be read of the picture: its likelihood with the picture integrated out
     products      decoders without overlap as matrix products
     inputs        the measurements of Table V
     methods       the algorithms as rows of a table, block by block
-    ours          the likeliest codes as rows, from random starts or a network's picture
+    ours          the rows that are not in the paper: the likeliest codes, a network's kernel, pictures in turns
     varied        the same with more noise, longer blurs, fewer restarts, another length of z
     untrained     Algorithm 3 as a row
     plans         how the priors are trained, by name and profile

@@ -2,8 +2,9 @@
 
     L(u_i, u_k) = ||y - G_I(u_i) * G_K(u_k)||^2 + c (||u_i||^2 + ||u_k||^2)
 
-summed over pixels.  Not in the paper: Algorithm 1 takes plain gradient steps in turn, a c near 0, and keeps the restart
-with the smallest misfit; here both move together, c counts, and the restart with the smallest L is kept.
+summed over pixels, and the evidence of the kernel where it is asked for (evidence.py).  Not in the paper: Algorithm 1
+takes plain gradient steps in turn, a c near 0, and keeps the restart with the smallest misfit; here both move together,
+c counts, and the restart with the smallest L is kept.
 """
 
 import math
@@ -17,6 +18,7 @@ from torch.fft import irfft2, rfft2
 from ..operators import otf
 from .adam import adam_step, remembered
 from .algorithm_1 import Found, misfit
+from .evidence import Evidence
 from .latent import Generators, Stages, State, check_starts, draws, made_by, seeds_for, staged
 from .load import halved
 
@@ -40,22 +42,28 @@ class Likely:
         return self.rate * (1 + math.cos(math.pi * t / self.steps)) / 2
 
 
-def objective(y: Tensor, state: State, G: Generators, how: Likely) -> Tensor:
+def objective(y: Tensor, state: State, G: Generators, how: Likely, evidence: Evidence | None = None) -> Tensor:
     """Return L of each run.  y (N, C, H, W); state z_i, z_k -> (N,)."""
     K = otf(G.kernel(state["z_k"]), *y.shape[-2:])
     r = irfft2(rfft2(made_by(G.picture, state["z_i"])) * K, s=y.shape[-2:]) - y
-    return r.square().flatten(1).sum(1) + how.weight * sum(state[name].square().sum(1) for name in UNKNOWNS)
+    L = r.square().flatten(1).sum(1) + how.weight * sum(state[name].square().sum(1) for name in UNKNOWNS)
+    return L if evidence is None else L + evidence(K)
 
 
 @torch.no_grad()
 def likeliest(
-    y: Tensor, G: Generators, how: Likely | None = None, seeds: Sequence[int] | None = None, start: State | None = None
+    y: Tensor,
+    G: Generators,
+    how: Likely | None = None,
+    seeds: Sequence[int] | None = None,
+    start: State | None = None,
+    evidence: Evidence | None = None,
 ) -> Found:
     """Find picture and kernel in the range of two generators, at codes that N(0, I) makes likely.
 
     y (B, C, H, W); seeds: one for each picture, from which its starts are drawn; start: z_i, z_k (B, R, length) in
-    their place.  ValueError where y is not finite, not of the size and channels that the generator makes, or where
-    stages, steps and starts do not go together.
+    their place; evidence: of the kernels, in the objective.  ValueError where y is not finite, not of the size and
+    channels that the generator makes, or where stages, steps and starts do not go together.
     """
     how = how or Likely()
     G.check(y)
@@ -65,12 +73,15 @@ def likeliest(
     fast = Generators(halved(G.picture), G.kernel) if how.bf16 else G
 
     def move(who: Tensor, part: State, steps: range) -> State:
+        def value(z: State) -> Tensor:
+            return objective(y[who], z, fast, how, evidence)
+
         for t in steps:
-            part = adam_step(part, lambda z: objective(y[who], z, fast, how), UNKNOWNS, t, how.rate_at(t), how.betas)
+            part = adam_step(part, value, UNKNOWNS, t, how.rate_at(t), how.betas)
         return part
 
     def measure(who: Tensor, part: State) -> State:
-        return {"misfit": objective(y[who], part, G, how)}
+        return {"misfit": objective(y[who], part, G, how, evidence)}
 
     last = staged(remembered(start, UNKNOWNS), move, measure, how.stages, how)
     x, k = G.picture(last["z_i"]), G.kernel(last["z_k"])

@@ -1,5 +1,6 @@
-"""Rows of Table V that are not in the paper: the likeliest codes, from random starts or from what a network makes of y;
-Algorithm 2 from there; and, after it, kernel and picture in turns with a network that is told the kernel.
+"""Rows of Table V that are not in the paper: the likeliest codes, from random starts, from a sweep of kernels, with the
+kernel's evidence, or from what a network makes of y; Algorithm 2 from there; and, after it, kernel and picture in turns
+with a network that is told the kernel.
 
 Kernels are centred at the end, as those that the prior has learnt from are.
 A network's picture gives the start twice: z_i where the encoder puts it, z_k where it puts the kernel that lies between
@@ -16,7 +17,7 @@ from torch.fft import irfft2, rfft2
 
 from ..gan.registry import read_registry, weights_folder
 from ..gan.restore import generator
-from ..gan.turns import TURNS, Turn, alternated
+from ..gan.turns import TURNS, TWICE, Restore, Turn, alternated
 from ..gan.weights import load_weights
 from ..networks.vae import KERNEL_SIDE
 from ..operators import CircularBlur, otf
@@ -25,6 +26,7 @@ from . import algorithm_2 as two
 from .algorithm_1 import Found
 from .aligned import centred
 from .codes import codes_of, load_drawn
+from .evidence import Evidence
 from .inputs import DRAWN
 from .latent import Generators, State, best, draws
 from .likely import Likely, likeliest, objective
@@ -32,6 +34,7 @@ from .methods import CHUNK, FREE_STEPS, PRIORS, Task, kept, stages_of, task_of
 from .plans import weights_name
 from .products import products_of
 from .ranges import Projection, project
+from .sets import motion_kernels
 
 KERNELS = "unit_blur"  # the plan of the kernel prior
 WEIGHT = {"svhn": 0.01, "celeba": 0.1, "shoes": 0.1}  # of the codes; tried on pictures held out (benchmarks.likely)
@@ -40,10 +43,13 @@ SPREAD = 0.3  # standard deviation of the starts around what the encoders give
 SLOWER = 3  # from a network's picture, so many times shorter steps
 NEAR = Projection(300, 0.003, ((0, 4), (30, 1)))  # how the picture of a range is found that is closest to another
 CANDIDATES, AT_ONCE = 1000, 250  # kernels that are tried for each picture
+MOTIONS, MOTION_SEED, CLASSES = 1200, 12345, 6  # motion kernels that are drawn in their place, and classes of size
+SHARE = 0.5  # of the evidence that is added (benchmarks.likely)
 SWEPT_WEIGHT = 0.003  # of the codes: as the starts are better, the misfit that is left is smaller
 UNROLLED = "grand--unfolded--levin--{}--s0"  # the network that is told the kernel
-# House numbers are found too badly to read a kernel off them: the network takes that of Algorithm 2 (benchmarks.turns).
+# House numbers are found too badly to read a kernel off them: the network takes the one there is (benchmarks.turns).
 TURNS_OF = {"svhn": (Turn(None, 0.02),), "celeba": TURNS, "shoes": TURNS}
+NETWORK_TURNS = (Turn(None, 0.03), *TWICE)  # the first with the kernel that the network gives
 NOISE_TO_SIGNAL = 0.003  # of the Wiener filter that tries them
 DAMPING = 0.02  # of the least squares, in mean powers of the picture
 
@@ -134,12 +140,14 @@ def likely(y: Tensor, A: object) -> tuple[Tensor, Tensor]:
     return _solved(y, task, lambda G: likeliest(y, G, how, task.seeds), how, "likely")
 
 
-def sweep(y: Tensor, G: Generators, task: Task, how: Likely) -> State:
-    """Return the likeliest of many kernels of the prior, each with the code of what a Wiener filter makes of y with it.
+def sweep(
+    y: Tensor, G: Generators, task: Task, how: Likely, z_k: Tensor, evidence: Evidence | None = None, classes: int = 1
+) -> State:
+    """Return the likeliest of many kernels, each with the code of what a Wiener filter makes of y with it.
 
-    y (B, C, H, W) -> z_i, z_k (B, R, length), R as the first of the stages has them.
+    y (B, C, H, W); z_k (N, m): as many classes, one after the other, of which each keeps its likeliest ->
+    z_i, z_k (B * classes, R, length), R as the first of the stages has them.
     """
-    z_k = torch.randn(CANDIDATES, G.kernel.latent, generator=torch.Generator().manual_seed(0)).to(y)
     K, Y, found = otf(G.kernel(z_k), *y.shape[-2:]), rfft2(y), []
     inverse = K.conj() / (K.abs().square() + NOISE_TO_SIGNAL)
     for n, seed in enumerate(task.seeds):
@@ -147,10 +155,15 @@ def sweep(y: Tensor, G: Generators, task: Task, how: Likely) -> State:
         for k, F in zip(z_k.split(AT_ONCE), inverse.split(AT_ONCE), strict=True):
             x = irfft2(F * Y[n], s=y.shape[-2:]).clamp(0, 1)
             z = {"z_i": code_of(x, PRIORS[task.family], task.profile, [seed] * len(x)), "z_k": k}
-            parts.append(z | {"misfit": objective(y[n].expand_as(x), z, G, how)})
-        flat = {name: torch.cat([part[name] for part in parts])[None] for name in parts[0]}
-        found.append(best(flat, flat["misfit"], how.stages[0][1]))
+            parts.append(z | {"misfit": objective(y[n].expand_as(x), z, G, how, evidence)})
+        every = {name: torch.cat([part[name] for part in parts]).unflatten(0, (classes, -1)) for name in parts[0]}
+        found.append(best(every, every["misfit"], how.stages[0][1]))
     return {name: torch.cat([one[name] for one in found]) for name in ("z_i", "z_k")}
+
+
+def _check_encoder(task: Task) -> None:
+    if PRIORS[task.family] != "numbers":
+        raise ValueError(f"the prior of {task.family} has no encoder, and a thousand descents take too long; take svhn")
 
 
 def swept(y: Tensor, A: object) -> tuple[Tensor, Tensor]:
@@ -159,10 +172,43 @@ def swept(y: Tensor, A: object) -> tuple[Tensor, Tensor]:
     y, kernels and errors as likely; ValueError for a set whose prior has no encoder.
     """
     task = task_of(A)
-    if PRIORS[task.family] != "numbers":
-        raise ValueError(f"the prior of {task.family} has no encoder, and a thousand descents take too long; take svhn")
+    _check_encoder(task)
     how = replace(_likely(task), rate=Likely.rate / SLOWER, weight=SWEPT_WEIGHT)
-    return _solved(y, task, lambda G: likeliest(y, G, how, start=sweep(y, G, task, how)), how, "swept")
+
+    def solve(G: Generators) -> Found:
+        z_k = torch.randn(CANDIDATES, G.kernel.latent, generator=torch.Generator().manual_seed(0)).to(y)
+        return likeliest(y, G, how, start=sweep(y, G, task, how, z_k))
+
+    return _solved(y, task, solve, how, "swept")
+
+
+@torch.no_grad()
+def sized(y: Tensor, G: Generators, task: Task, how: Likely, evidence: Evidence) -> Found:
+    """Find the likeliest codes by their evidence from drawn motion kernels, in classes from large ones to small ones.
+
+    The best of each class is moved to the end: no early preference for small kernels decides.
+    """
+    z_k = code_of(motion_kernels(MOTIONS, MOTION_SEED).to(y), KERNELS, task.profile, range(MOTIONS))
+    z_k = z_k[evidence(otf(G.kernel(z_k), *y.shape[-2:])).argsort()]
+    each = y.repeat_interleave(CLASSES, 0)
+    found = likeliest(each, G, how, None, sweep(y, G, task, how, z_k, evidence, CLASSES), evidence)
+    L = objective(each, {"z_i": found.z_i, "z_k": found.z_k}, G, how, evidence).unflatten(0, (-1, CLASSES))
+    best_of = torch.arange(len(y), device=y.device) * CLASSES + L.argmin(1)
+    return Found(**{name: value[best_of] for name, value in vars(found).items()})
+
+
+def evident(y: Tensor, A: object) -> tuple[Tensor, Tensor]:
+    """Deblur by the likeliest codes with the kernel's evidence, from drawn motion kernels, as a row of a table.
+
+    y, kernels and errors as swept.
+    """
+    task = task_of(A)
+    _check_encoder(task)
+    steps = _likely(task).steps // 2
+    how = replace(
+        _likely(task), steps=steps, stages=stages_of(steps, True), rate=Likely.rate / SLOWER, weight=SWEPT_WEIGHT
+    )
+    return _solved(y, task, lambda G: sized(y, G, task, how, Evidence(G.picture, how.weight, SHARE)), how, "evident")
 
 
 def started(y: Tensor, A: object, *, weights: str) -> tuple[Tensor, Tensor]:
@@ -196,16 +242,36 @@ def freed(y: Tensor, A: object, *, weights: str) -> tuple[Tensor, Tensor]:
     return _solved(y, task, solve, how, "freed", weights)
 
 
+def _told(task: Task) -> Restore:
+    """Return the unrolled network that is told the kernel."""
+    network = UNROLLED.format("smoke" if task.profile == DRAWN[0] else "cpu")
+    return lambda y, k, noise: generator(y, CircularBlur(k), weights=network, noise=noise)
+
+
 def in_turns(y: Tensor, A: object, *, weights: str) -> tuple[Tensor, Tensor]:
     """Deblur by Algorithm 2 as freed, then find kernel and picture in turns, as a row of a table.  -> x_hat, kernels.
 
     y, weights, kernels and errors as freed; FileNotFoundError as well where the unrolled network is not trained.
     """
     task = task_of(A)
-    network = UNROLLED.format("smoke" if task.profile == DRAWN[0] else "cpu")
+    found = alternated(y, *freed(y, A, weights=weights), _told(task), TURNS_OF[task.family])
+    return centred(found.x, found.kernel)
 
-    def restore(y: Tensor, k: Tensor, noise: float) -> Tensor:
-        return generator(y, CircularBlur(k), weights=network, noise=noise)
 
-    found = alternated(y, *freed(y, A, weights=weights), restore, TURNS_OF[task.family])
+def evident_in_turns(y: Tensor, A: object) -> tuple[Tensor, Tensor]:
+    """Take the kernel that evident finds to the unrolled network, as a row of a table.
+
+    y, kernels and errors as evident; FileNotFoundError as well where the unrolled network is not trained.
+    """
+    task = task_of(A)
+    found = alternated(y, *evident(y, A), _told(task), TURNS_OF[task.family])
+    return centred(found.x, found.kernel)
+
+
+def network_in_turns(y: Tensor, A: object, *, weights: str) -> tuple[Tensor, Tensor]:
+    """Take the kernel from a network, then find kernel and picture in turns, as a row of a table.
+
+    y (B, 3, 64, 64) -> x_hat, kernels (B, 28, 28); weights: a KernelNet's.  Errors as in_turns.
+    """
+    found = alternated(y, y, load_weights(weights)[0].to(y.device).kernel(y), _told(task_of(A)), NETWORK_TURNS)
     return centred(found.x, found.kernel)
