@@ -530,7 +530,8 @@ def what_it_makes(network: torch.nn.Module, name: str) -> list[torch.Tensor]:
         return list(network(torch.rand(1, 28, 28) if "Blur" in name else torch.rand(1, 3, 32, 32)))
     if hasattr(network, "latent"):
         return [network(torch.randn(1, network.latent))]
-    y, A, sigma = torch.rand(1, 3, 40, 40), CircularBlur(delta(3).float()), torch.full((1, 1, 1, 1), 0.01)
+    side = getattr(network, "side", 40)
+    y, A, sigma = torch.rand(1, 3, side, side), CircularBlur(delta(3).float()), torch.full((1, 1, 1, 1), 0.01)
     return [network(y) if name.startswith("ilib.patch_prior") else network(y, A, sigma)]
 
 

@@ -50,9 +50,9 @@ class KernelNet(nn.Module):
             layers += [nn.Conv2d(features, out, 3, 2, 1), nn.GroupNorm(8, out), nn.ReLU(),
                        nn.Conv2d(out, out, 3, 1, 1), nn.GroupNorm(8, out), nn.ReLU()]  # fmt: skip
             features = out
-        self.encoder = nn.Sequential(*layers, nn.Flatten(), nn.Linear(16 * features, 256), nn.ReLU())
+        self.encoder = nn.Sequential(*layers, nn.Flatten(), nn.Linear(16 * features, 8 * width), nn.ReLU())
         self.decoder = nn.Sequential(
-            nn.Linear(256, 49 * 32), nn.ReLU(), nn.Unflatten(1, (32, 7, 7)),
+            nn.Linear(8 * width, 49 * 32), nn.ReLU(), nn.Unflatten(1, (32, 7, 7)),
             nn.Upsample(scale_factor=2), nn.Conv2d(32, 64, 3, 1, 1), nn.ReLU(),
             nn.Upsample(scale_factor=2), nn.Conv2d(64, 32, 3, 1, 1), nn.ReLU(),
             nn.Conv2d(32, 1, 3, 1, 1))  # fmt: skip

@@ -272,14 +272,14 @@ def gains(grid: Grid, rows: Sequence[Row], against: str = "blurred", metric: str
 
 
 def paper_table(grid: Grid, rows: Sequence[Row], metric: str = "psnr") -> Styler:
-    """Lay out `beside_paper` as the table of the page: mean ± spread, with an id that does not change from run to run.
+    """Lay out `beside_paper` as the table of the page: mean ± spread, with ids that do not change from run to run.
 
     Without any row the paper's figures stand alone.
     """
     frame = beside_paper(grid, rows, metric)
     lines = [_line(grid, frame[frame["row"] == name], metric, bool(shown_rows(grid, rows))) for name in grid.rows]
-    name = NAMES_OF_METRICS.get(metric, metric)
-    return Styler(pd.DataFrame(lines), uuid=f"{grid.table}_{metric}", caption=name, cell_ids=False).hide(axis="index")
+    style = pd.DataFrame(lines).style.set_uuid(f"{grid.table}_{metric}").hide(axis="index")
+    return style.set_caption(NAMES_OF_METRICS.get(metric, metric))
 
 
 def _line(grid: Grid, frame: pd.DataFrame, metric: str, any_ours: bool) -> dict[str, str]:
