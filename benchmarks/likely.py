@@ -1,4 +1,4 @@
-"""Which part of the likeliest codes buys how much: `ILIB_DATA=... python -m benchmarks.likely` (about 15 CPU minutes).
+"""Which part of the likeliest codes buys how much: `ILIB_DATA=... python -m benchmarks.likely` (half an hour).
 
 Twenty pictures held out of each training, blurred here; ten restarts, dropped on the way, one thing changed at a time.
 Nothing of Table V is looked at; its rows have the settings of the best of their kind here.  Writes

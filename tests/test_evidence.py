@@ -100,7 +100,7 @@ def test_its_row(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_best_class_is_taken(monkeypatch: pytest.MonkeyPatch, evidence: Evidence) -> None:
-    """Alone and in company, and never worse by its own measure than a class by itself."""
+    """Alone as in company, and by its own measure hardly worse than without classes."""
     monkeypatch.setattr(ours, "MOTIONS", 60)
     pairs, how = blurred("svhn/smoke", n=2), Likely(20, ((0, 3), (5, 1)), weight=0.003)
     task = task_of(pairs.A)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.fft import fft2, ifft2
 
-from ..operators import LinearOperator, otf
+from ..operators import CircularConvolution, LinearOperator
 from .vae import KERNEL_SIDE, widened
 
 WIENER = 0.01  # noise to signal of the picture that is shown with the kernel
@@ -36,7 +36,8 @@ class KernelNet(nn.Module):
     """Find the kernel of a circular blur.  y (B, 3, side, side) -> (B, 28, 28), which sums to 1.
 
     width: features at half the resolution, twice as many at each halving down to 4 x 4.  Called as a generator is, it
-    gives the picture of a Wiener filter with that kernel.  ValueError for pictures of another size.
+    gives the picture of a Wiener filter with that kernel.  ValueError for a side that is no power of two and for
+    pictures of another size.
     """
 
     def __init__(self, width: int = 32, side: int = 64) -> None:
@@ -68,6 +69,4 @@ class KernelNet(nn.Module):
         return self.logits(y).softmax(1).unflatten(1, (KERNEL_SIDE, KERNEL_SIDE))
 
     def forward(self, y: Tensor, A: LinearOperator | None = None, sigma: Tensor | None = None) -> Tensor:
-        K = otf(self.kernel(y), self.side, self.side)
-        Y = torch.fft.rfft2(y.float())
-        return torch.fft.irfft2(K.conj() * Y / (K.abs().square() + WIENER), s=(self.side, self.side))
+        return CircularConvolution(self.kernel(y)).wiener(y.float(), WIENER)
