@@ -105,12 +105,12 @@ TRIALS = {
 }  # fmt: skip
 
 
-def held_out(family: str) -> Pairs:
+def held_out(family: str, n: int = N) -> Pairs:
     """Blur pictures spread over the ones held out: neighbours among the house numbers are crops of one house."""
     every = load(f"{family}/val", size=SIDES[family])
-    chosen = slice(0, N * (len(every) // N), len(every) // N)
+    chosen = slice(0, n * (len(every) // n), len(every) // n)
     pictures = Pictures(every.pixels[chosen], every.names[chosen], every.source)
-    y, A, _ = Trajectories().measure(pictures.x, torch.full((N, 1, 1, 1), NOISE), SEED)
+    y, A, _ = Trajectories().measure(pictures.x, torch.full((n, 1, 1, 1), NOISE), SEED)
     return Pairs(pictures, y, A, NOISE)
 
 

@@ -1,9 +1,11 @@
 """The network that finds the kernel: what it is shown, how it is trained, its row of Table V."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
+from test_table_v import short as short
 
 from ilib.gan.batch import Batch
 from ilib.gan.recipes.kernel import Kernel
@@ -12,7 +14,7 @@ from ilib.networks import KernelNet
 from ilib.networks.kernel_net import shown
 from ilib.operators import CircularBlur
 from ilib.priors import ours
-from ilib.priors.aligned import centroid
+from ilib.priors.aligned import centroid, kernel_correlation
 from ilib.priors.inputs import Untold, blurred
 from ilib.priors.sets import motion_kernels
 
@@ -92,3 +94,52 @@ def test_its_row() -> None:
         ours.network_in_turns(pairs.y[..., :32, :32], Untold(pairs.A.kernel, "svhn/smoke"), weights=WEIGHTS)
     with pytest.raises(FileNotFoundError, match="no weights dgp_5--nothing"):
         ours.network_in_turns(pairs.y, pairs.A, weights="dgp_5--nothing--celeba--smoke--s0")
+
+
+def test_mirrored_pictures_have_mirrored_kernels() -> None:
+    """What is read off is equivariant under the mirrors over which it is a mean, which the network alone is not."""
+    y, net = blurred("celeba/smoke", n=2).y, load_weights(WEIGHTS)[0]
+    k = ours.read_off(y, WEIGHTS)
+    assert k.shape == (2, 28, 28) and torch.allclose(k.sum((1, 2)), torch.ones(2), atol=1e-5)
+    for axes in ((-1,), (-2,), (-2, -1)):
+        assert torch.allclose(ours.read_off(y.flip(axes), WEIGHTS), k.flip(axes), atol=1e-5)
+        assert not torch.allclose(net.kernel(y.flip(axes)), net.kernel(y).flip(axes), atol=1e-5)
+
+
+def test_an_eased_kernel_has_less_noise() -> None:
+    """Where the noise is like that of least squares; moved by whole pixels it is eased alike."""
+    k = motion_kernels(8, 5)
+    noise = torch.rand(k.shape, generator=torch.Generator().manual_seed(0))
+    noisy = k + 0.02 * noise * (noise > 0.8)
+    noisy = noisy / noisy.sum((1, 2), keepdim=True)
+    eased = ours.eased(noisy, "cpu")
+    assert torch.allclose(eased.sum((1, 2)), torch.ones(8), atol=1e-5) and float(eased.min()) >= 0
+    assert kernel_correlation(eased, k).mean() > kernel_correlation(noisy, k).mean() + 0.02
+    small = torch.nn.functional.pad(k[:, 7:21, 7:21], (7, 7, 7, 7))
+    small = small / small.sum((1, 2), keepdim=True)
+    shifted = ours.eased(small.roll((2, -3), (1, 2)), "cpu")
+    assert (shifted - ours.eased(small, "cpu").roll((2, -3), (1, 2))).abs().max() < 1e-3
+
+
+def test_joined_kernels() -> None:
+    """Two kernels that are wrong in their own ways are nearer to the true one together."""
+    pairs = blurred("svhn/smoke", n=4)
+    k, y = pairs.A.kernel, pairs.y
+    restore = ours._told(ours.task_of(pairs.A))
+    others = motion_kernels(8, 9)
+    first, second = (0.5 * (k + other) for other in (others[:4], others[4:]))
+    alone, both = (ours.joined(y, first, seen, restore, "smoke", ours.Joined(0.5)) for seen in (first, second))
+    assert both[0].shape == y.shape and torch.allclose(both[1].sum((1, 2)), torch.ones(4), atol=1e-5)
+    assert kernel_correlation(both[1], k).mean() > kernel_correlation(alone[1], k).mean()
+
+
+def test_its_row_of_house_numbers(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ours, "MOTIONS", 60), monkeypatch.setattr(ours, "FEWER", 10)
+    pairs, weights = blurred("svhn/smoke", n=2), "dgp_5--likely_network_turns--svhn--smoke--s0"
+    x_hat, kernel = ours.evident_joined(pairs.y, pairs.A, weights=weights)
+    assert x_hat.shape == pairs.y.shape and centroid(kernel).abs().max() < 1
+    with pytest.raises(ValueError, match="takes"):
+        ours.evident_joined(pairs.y, pairs.A, weights=WEIGHTS)
+    faces = blurred("celeba/smoke", n=1)
+    with pytest.raises(ValueError, match="no encoder"):
+        ours.evident_joined(faces.y, faces.A, weights=WEIGHTS)

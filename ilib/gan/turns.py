@@ -29,7 +29,7 @@ class Turn(NamedTuple):
 
 
 TURNS = (Turn(0.4, 0.03), Turn(0.2, 0.02), Turn(0.1, 0.02), Turn(0.05, 0.01))  # tried in benchmarks/turns.py
-TWICE = tuple(turn for turn in TURNS for _ in range(2))
+THRICE = tuple(turn for turn in TURNS for _ in range(3))
 FROM_A_CLASSICAL_KERNEL = (Turn(None, 0.03), *TURNS[:3])
 FLOOR = 0.1  # of a kernel's largest entry: what is below it is dropped
 STEPS = 100  # of the descent on the kernel

@@ -10,6 +10,7 @@ that picture and y.
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from functools import lru_cache
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -17,14 +18,14 @@ from torch.fft import irfft2, rfft2
 
 from ..gan.registry import read_registry, weights_folder
 from ..gan.restore import generator
-from ..gan.turns import TURNS, TWICE, Restore, Turn, alternated
+from ..gan.turns import THRICE, TURNS, Restore, Turn, alternated, floored, least_squares_kernel
 from ..gan.weights import load_weights
 from ..networks.vae import KERNEL_SIDE
 from ..operators import CircularBlur, otf
 from ..results.digests import digest_of, reached_code
 from . import algorithm_2 as two
 from .algorithm_1 import Found
-from .aligned import centred
+from .aligned import centred, centroid, rolled
 from .codes import codes_of, load_drawn
 from .evidence import Evidence
 from .inputs import DRAWN
@@ -49,9 +50,19 @@ SWEPT_WEIGHT = 0.003  # of the codes: as the starts are better, the misfit that 
 UNROLLED = "grand--unfolded--levin--{}--s0"  # the network that is told the kernel
 # House numbers are found too badly to read a kernel off them: the network takes the one there is (benchmarks.turns).
 TURNS_OF = {"svhn": (Turn(None, 0.02),), "celeba": TURNS, "shoes": TURNS}
-NETWORK_TURNS = (Turn(None, 0.03), *TWICE)  # the first with the kernel that the network gives
+NETWORK_TURNS = (Turn(None, 0.03), *THRICE)  # the first with the kernel that the network gives
+MIRRORS = ((), (-1,), (-2,), (-2, -1))  # axes along which pictures are mirrored
+EASE, LAST = 0.6, 0.01  # of the way to what the prior makes of the last kernel; noise that the network is then told
 NOISE_TO_SIGNAL = 0.003  # of the Wiener filter that tries them
 DAMPING = 0.02  # of the least squares, in mean powers of the picture
+
+
+class Joined(NamedTuple):
+    """How kernels are joined; tried in benchmarks/turns.py."""
+
+    share: float = 0.3  # of the kernel that a network reads off
+    damping: float = 0.1  # of the least squares, as in Turn
+    noise: float = 0.02  # standard deviation that the network is told
 
 
 def kernel_between(x: Tensor, y: Tensor, side: int = KERNEL_SIDE) -> Tensor:
@@ -268,10 +279,61 @@ def evident_in_turns(y: Tensor, A: object) -> tuple[Tensor, Tensor]:
     return centred(found.x, found.kernel)
 
 
+def read_off(y: Tensor, weights: str) -> Tensor:
+    """Return the mean of the kernels that a KernelNet reads off pictures and off their mirror images, mirrored back.
+
+    Mirrored left to right, upside down, and both; all four lie around the middle of the canvas.
+    y (B, 3, side, side) -> (B, 28, 28), sum 1.
+    """
+    network = load_weights(weights)[0].to(y.device)
+    return sum(network.kernel(y.flip(axes)).flip(axes) for axes in MIRRORS) / len(MIRRORS)
+
+
+@torch.no_grad()
+def eased(kernel: Tensor, profile: str) -> Tensor:
+    """Bring kernels a part of the way to what the autoencoder of their prior makes of them, about their own centroid.
+
+    Least squares leave noise in a kernel that no camera shake has, and that its prior does not make again.  Moved by
+    whole pixels: a shift by parts of one rings.  (B, 28, 28), not negative -> kernels of sum 1.
+    """
+    off = centroid(kernel).round().long()
+    code = code_of(rolled(kernel, -off), KERNELS, profile, range(len(kernel)))
+    return _of_sum_one(kernel.lerp(rolled(_loaded(KERNELS, profile, kernel.device)(code), off), EASE))
+
+
+def _of_sum_one(kernel: Tensor) -> Tensor:
+    return kernel / kernel.sum((-2, -1), keepdim=True)
+
+
 def network_in_turns(y: Tensor, A: object, *, weights: str) -> tuple[Tensor, Tensor]:
-    """Take the kernel from a network, then find kernel and picture in turns, as a row of a table.
+    """Take the kernel from a network, find kernel and picture in turns, ease the kernel, as a row of a table.
 
     y (B, 3, 64, 64) -> x_hat, kernels (B, 28, 28); weights: a KernelNet's.  Errors as in_turns.
     """
-    found = alternated(y, y, load_weights(weights)[0].to(y.device).kernel(y), _told(task_of(A)), NETWORK_TURNS)
-    return centred(found.x, found.kernel)
+    task = task_of(A)
+    found = alternated(y, y, read_off(y, weights), _told(task), NETWORK_TURNS)
+    kernel = eased(found.kernel, task.profile)
+    return centred(_told(task)(y, kernel, LAST), kernel)
+
+
+def joined(
+    y: Tensor, found: Tensor, seen: Tensor, restore: Restore, profile: str, how: Joined
+) -> tuple[Tensor, Tensor]:
+    """Join the kernel of the likeliest codes, one that a network reads off, and one of least squares between them.
+
+    Each errs in its own way.  y (B, C, H, W), found and seen (B, 28, 28) -> x_hat, kernels of sum 1.
+    """
+    first = _of_sum_one(centred(y, found)[1]).lerp(_of_sum_one(centred(y, seen)[1]), how.share)
+    x = restore(y, floored(first), how.noise).clamp(0, 1)
+    between = eased(least_squares_kernel(x, y, first.shape[-1], how.damping), profile)
+    kernel = floored((first + between) / 2)
+    return restore(y, kernel, how.noise).clamp(0, 1), kernel
+
+
+def evident_joined(y: Tensor, A: object, *, weights: str) -> tuple[Tensor, Tensor]:
+    """Join the kernel that evident finds with a network's, and take both to the unrolled network, as a row of a table.
+
+    y (B, 3, 32, 32) -> x_hat, kernels (B, 28, 28); weights: a KernelNet's.  Errors as evident_in_turns.
+    """
+    task = task_of(A)
+    return centred(*joined(y, evident(y, A)[1], read_off(y, weights), _told(task), task.profile, Joined()))

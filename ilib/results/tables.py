@@ -11,6 +11,7 @@
 
 import html
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -328,8 +329,13 @@ def beside(grid: Grid, rows: Sequence[Row]) -> HTML:
     has_figures = any(spec.paper for spec in grid.rows.values())
     notes = [HOW_TO_READ] if shown_rows(grid, rows) else ["No row of this table has been run yet."]
     notes += [] if has_figures else ["No figure of the paper can be read from its text."]
-    pages = [paper_table(grid, rows, metric).to_html() for metric in DIGITS] if has_figures or rows else []
+    pages = [_light(paper_table(grid, rows, metric)) for metric in DIGITS] if has_figures or rows else []
     return HTML(_paragraph(" ".join(notes)).data + "".join(_scrolling(page) for page in pages))
+
+
+def _light(table: Styler) -> str:
+    """Leave out the classes that name row and column of every cell: the ids do so too, and no style asks for them."""
+    return re.sub(r' class="[^"]*"', "", table.to_html())
 
 
 def gains_table(grid: Grid, rows: Sequence[Row], against: str, metric: str = "psnr") -> HTML:
