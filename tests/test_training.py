@@ -102,6 +102,15 @@ def test_name_that_does_not_exist_stops_the_training(trainable: Path, old: str, 
         plan_training(toy(old, new), JOB)
 
 
+@pytest.mark.parametrize("units", [True, False])
+def test_bfloat16_only_where_it_pays(trainable: Path, monkeypatch: pytest.MonkeyPatch, units: bool) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("torch.cpu.get_capabilities", lambda: {"amx_bf16": units}, raising=False)
+    assert not plan_training(load_grid("toy"), JOB).settings.bf16, "where the grid does not ask for it, never"
+    asked = toy("checkpoint_every: 0}", "checkpoint_every: 0, bf16: true}")
+    assert plan_training(asked, JOB).settings.bf16 == units
+
+
 def test_data_that_is_absent_stops_the_training(trainable: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ILIB_DATA", raising=False)
     with pytest.raises(FileNotFoundError, match="Set ILIB_DATA"):
