@@ -8,11 +8,12 @@ import torch
 from test_table_v import short as short
 
 from ilib.gan.batch import Batch
-from ilib.gan.recipes.kernel import Kernel
+from ilib.gan.recipes.kernel import Kernel, KernelInside, laid
 from ilib.gan.weights import load_weights
-from ilib.networks import KernelNet
-from ilib.networks.kernel_net import shown
+from ilib.networks import KernelNet, KernelNetInside
+from ilib.networks.kernel_net import shown, windows
 from ilib.operators import CircularBlur
+from ilib.physics import BlurEach
 from ilib.priors import ours
 from ilib.priors.aligned import centroid, kernel_correlation
 from ilib.priors.inputs import Untold, blurred
@@ -75,6 +76,52 @@ def test_loss_by_hand() -> None:
     (loss,) = Kernel(lambda: net).losses("generator", {"generator": net}, batch).values()
     by_hand = -(k / 3 * net.kernel(y).log()).sum((1, 2)).mean()
     assert torch.allclose(loss, by_hand, rtol=1e-4)
+
+
+@pytest.mark.parametrize("sides", [(64, 64), (65, 96), (97, 200)])
+def test_windows_cover_a_picture_and_overlap(sides: tuple[int, int]) -> None:
+    place = torch.arange(sides[0] * sides[1], dtype=torch.float64).reshape(1, 1, *sides)
+    seen = windows(place, 64)
+    assert set(seen.flatten().long().tolist()) == set(range(sides[0] * sides[1]))
+    tops, lefts = (seen[0, :, 0, 0, 0] // sides[1]).unique(), (seen[0, :, 0, 0, 0] % sides[1]).unique()
+    assert all((starts.diff() <= 32).all() for starts in (tops, lefts))
+    with pytest.raises(ValueError, match="64 x 64 at once"):
+        windows(place[..., :63], 64)
+
+
+def test_one_window_is_the_network_itself_and_a_blank_one_says_nothing() -> None:
+    torch.manual_seed(0)
+    inside, whole = KernelNetInside(8), KernelNet(8)
+    whole.load_state_dict(inside.state_dict())
+    y = torch.rand(1, 3, 64, 64)
+    assert torch.allclose(inside.kernel(y), whole.kernel(y), atol=1e-6)
+    beside_nothing = torch.cat([y, y[..., -1:].mean().expand(1, 3, 64, 64)], -1)
+    alone = windows(beside_nothing, 64)[:, :2]  # the third is blank
+    power = [float(one.diff(dim=-1).square().sum() + one.diff(dim=-2).square().sum()) for one in alone[0]]
+    by_hand = sum(p * whole.logits(one[None]) for p, one in zip(power, alone[0], strict=True)) / sum(power)
+    assert torch.allclose(inside.logits(beside_nothing), by_hand, atol=1e-3)
+
+
+def test_kernels_are_laid_into_the_middle() -> None:
+    k = torch.zeros(1, 5, 5)
+    k[0, 2, 2], k[0, 0, 4] = 0.75, 0.25
+    whole = laid(k)
+    assert whole.shape == (1, 28, 28) and whole[0, 14, 14] == 0.75 and whole[0, 12, 16] == 0.25
+    x = torch.rand(1, 3, 40, 40)
+    assert torch.allclose(CircularBlur(whole)(x), CircularBlur(k)(x), atol=1e-6), "the same blur"
+    for side in (4, 29):
+        with pytest.raises(ValueError, match="odd number below 28"):
+            laid(torch.ones(1, side, side))
+
+
+def test_what_depends_on_what_is_beyond_the_border_is_not_shown() -> None:
+    net, x = KernelNetInside(8), torch.rand(2, 3, 96, 96)
+    A = BlurEach(torch.rand(2, 625).softmax(1).unflatten(1, (25, 25)))
+    reflected, zero = (BlurEach(A.inner.kernel, border)(x) for border in ("reflect", "zero"))
+    ones = torch.zeros(2, 1, 1, 1)
+    recipe, given = KernelInside(lambda: net), [Batch(x, y, A, ones, ones) for y in (reflected, zero)]
+    losses = [recipe.losses("generator", {"generator": net}, batch)["cross_entropy"] for batch in given]
+    assert torch.allclose(*losses, rtol=1e-4) and not torch.allclose(reflected, zero, atol=0.01)
 
 
 def test_a_few_steps_of_training_have_taught_it_something() -> None:

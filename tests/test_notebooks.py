@@ -106,6 +106,13 @@ def test_parameters_cell(path: Path) -> None:
     assert found == 1 if path in CHAPTERS + RUNS else found <= 1
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks/tables").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_code_of_a_table_page_is_folded(path: Path) -> None:
+    """Whoever reads a table's page wants the table; the code is a click away."""
+    shown = [cell.source for cell in code_cells(path) if not {"hide-input", "colab", "parameters"} & set(tags(cell))]
+    assert shown == []
+
+
 @every_notebook
 def test_defines_nothing_that_ilib_defines(path: Path) -> None:
     source = [re.sub(r"^\s*[%!].*$", "", cell.source, flags=re.MULTILINE) for cell in code_cells(path)]

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from ilib.blind import Blind
 from ilib.classical import hyper_laplacian
 from ilib.data import load
 from ilib.gan import turns
@@ -140,3 +141,29 @@ def test_the_schedules_are_the_best_of_those_tried() -> None:
     gains = {name: sum(sum(v) for v in content["photographs"][name].values()) for name in tried}
     assert max(gains, key=lambda name: gains[name]) == "three turns"
     assert turns.FROM_A_CLASSICAL_KERNEL[1:] == turns.TURNS[:3]
+
+
+def test_the_kernel_that_a_network_reads_is_where_turns_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Photographs of any size, one after the other, each with its own kernel, in the middle of an odd canvas."""
+    begun: list[Tensor] = []
+
+    def refined(y: Tensor, kernel: Tensor, weights: str, schedule: tuple[turns.Turn, ...]) -> Blind:
+        begun.append(kernel)
+        assert weights == "told" and schedule[0].damping is None
+        return Blind(y, kernel)
+
+    class Reads:
+        def to(self, device: torch.device) -> "Reads":
+            return self
+
+        def kernel(self, y: Tensor) -> Tensor:
+            k = torch.zeros(len(y), 28, 28)
+            k[:, 14, 14] = 1
+            return k
+
+    monkeypatch.setattr(turns, "load_weights", lambda name: (Reads(), {}))
+    monkeypatch.setattr(turns, "refined", refined)
+    y = torch.rand(3, 3, 70, 80)
+    x_hat, kernels = turns.read_in_turns(y, None, weights="reads", told="told")
+    assert torch.equal(x_hat, y) and len(begun) == 3
+    assert kernels.shape == (3, 27, 27) and (kernels[:, 13, 13] == 1).all()

@@ -18,6 +18,7 @@ from ..classical import gradient
 from ..errors import check_batch
 from ..operators import Blur
 from .restore import generator_with_borders
+from .weights import load_weights
 
 
 class Turn(NamedTuple):
@@ -31,6 +32,7 @@ class Turn(NamedTuple):
 TURNS = (Turn(0.4, 0.03), Turn(0.2, 0.02), Turn(0.1, 0.02), Turn(0.05, 0.01))  # tried in benchmarks/turns.py
 THRICE = tuple(turn for turn in TURNS for _ in range(3))
 FROM_A_CLASSICAL_KERNEL = (Turn(None, 0.03), *TURNS[:3])
+FROM_A_NETWORK = (Turn(None, 0.03), *THRICE)
 FLOOR = 0.1  # of a kernel's largest entry: what is below it is dropped
 STEPS = 100  # of the descent on the kernel
 
@@ -115,6 +117,18 @@ def blind_in_turns(y: Tensor, A: object, *, weights: str, prior: str, size: int)
         raise ValueError(f"prior is {prior!r}; choose one of {', '.join(PRIORS)}")
     kernels = find_kernel(y, window(y, size), PRIORS[prior])
     found = [refined(one[None], k[None], weights) for one, k in zip(y, kernels, strict=True)]
+    return torch.cat([one.x for one in found]), torch.cat([one.kernel for one in found])
+
+
+@torch.no_grad()
+def read_in_turns(y: Tensor, A: object, *, weights: str, told: str) -> tuple[Tensor, Tensor]:
+    """Deblur photographs as a row of a table: the first kernel by a KernelNetInside, then kernel and picture in turns.
+
+    y (B, C, H, W) -> x_hat (B, C, H, W), kernels (B, 27, 27); A is not looked at.  weights: those of the network that
+    finds the kernel; told: of the one that is told it.  FileNotFoundError for a network that is not trained.
+    """
+    kernels = load_weights(weights)[0].to(y.device).kernel(y)[:, 1:, 1:]  # without what has no counterpart
+    found = [refined(one[None], k[None], told, FROM_A_NETWORK) for one, k in zip(y, kernels, strict=True)]
     return torch.cat([one.x for one in found]), torch.cat([one.kernel for one in found])
 
 

@@ -34,6 +34,7 @@ from .fold import folded as folded
 from .gand_critic import GanDCritic as GanDCritic
 from .generators import restorer as restorer
 from .kernel_net import KernelNet as KernelNet
+from .kernel_net import KernelNetInside as KernelNetInside
 from .odcnn import ODCNN as ODCNN
 from .patchgan import PatchGAN as PatchGAN
 from .resnet import ResNet as ResNet

@@ -70,3 +70,34 @@ class KernelNet(nn.Module):
 
     def forward(self, y: Tensor, A: LinearOperator | None = None, sigma: Tensor | None = None) -> Tensor:
         return CircularConvolution(self.kernel(y)).wiener(y.float(), WIENER)
+
+
+def windows(y: Tensor, side: int) -> Tensor:
+    """Cut a picture into windows that overlap by half or more and cover it.  (B, C, H, W) -> (B, n, C, side, side).
+
+    ValueError for a picture that is smaller than a window.
+    """
+    if min(y.shape[-2:]) < side:
+        raise ValueError(f"the pictures are {tuple(y.shape[-2:])}; this network looks at {side} x {side} at once")
+    rows, columns = (_starts(length, side) for length in y.shape[-2:])
+    return torch.stack([y[..., top : top + side, left : left + side] for top in rows for left in columns], 1)
+
+
+def _starts(length: int, side: int) -> list[int]:
+    steps = -(-(length - side) // (side // 2))
+    return [round((length - side) * i / max(steps, 1)) for i in range(steps + 1)]
+
+
+class KernelNetInside(KernelNet):
+    """KernelNet for pictures of any size, borders not periodic, window by window.  y (B, 3, H, W) -> (B, 28, 28).
+
+    The logarithms of the windows' kernels are averaged, each weighted by the power of the window's differences: a
+    blank one says nothing.  ValueError for pictures smaller than side.
+    """
+
+    def logits(self, y: Tensor) -> Tensor:
+        """Return the logarithms of the kernels' entries but for a constant.  (B, 3, H, W) -> (B, 784)."""
+        seen = windows(y.float(), self.side)
+        each = super().logits(seen.flatten(0, 1)).unflatten(0, seen.shape[:2])
+        power = (seen.diff(dim=-1).square().flatten(2).sum(2) + seen.diff(dim=-2).square().flatten(2).sum(2)) + 1e-6
+        return (each * (power / power.sum(1, keepdim=True))[..., None]).sum(1)
