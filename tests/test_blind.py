@@ -161,8 +161,13 @@ def test_l0_gradient_finds_drawn_kernels(leaves):
     found = blind.l0_gradient(y, 15)
     assert found.x.shape == y.shape and found.kernel.shape == k.shape
     assert (shift_error(found.x, x) < 0.5 * shift_error(y, x)).all()
-    one = blind.l0_gradient(y[:1], 15)  # a batch is a loop over pictures
-    torch.testing.assert_close(one.kernel, found.kernel[:1], atol=1e-3, rtol=0)
+
+
+def test_l0_gradient_of_a_batch_is_a_loop_over_pictures(leaves):
+    y = leaves[2][..., :96, :96].double()  # in float32 the rounding of a batch decides what a threshold leaves
+    one, both = blind.l0_gradient(y[:1], 15), blind.l0_gradient(y, 15)
+    torch.testing.assert_close(one.kernel, both.kernel[:1], atol=1e-6, rtol=0)
+    torch.testing.assert_close(one.x, both.x[:1], atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("method", [blind.L0_TEXT, blind.DARK_CHANNEL])

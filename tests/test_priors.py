@@ -210,7 +210,7 @@ def test_projection_finds_a_picture_of_the_range_and_obeys_the_bound() -> None:
     assert (near.misfit < 0.2 * far.misfit).all()
     assert torch.allclose(range_error(x, near.x), (near.misfit * x[0].numel()).sqrt())
     left, right = error_bound(torch.rand_like(x), near.x, x)
-    assert (left <= right).all()
+    assert (left <= right * (1 + 1e-12)).all()  # eq. 14, to rounding: near.x may be x itself
 
 
 # ---- shifts
