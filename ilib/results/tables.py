@@ -341,7 +341,8 @@ def _light(table: Styler) -> str:
 def gains_table(grid: Grid, rows: Sequence[Row], against: str, metric: str = "psnr") -> HTML:
     """Show `gains` with a column for each condition: mean ± its standard error over the pictures.
 
-    Where a row has several seeds, the standard error over them follows.
+    Where a row has several seeds, the standard error over them follows; where rows have different profiles, and so
+    different pictures, the profile.
     """
     frame = gains(grid, rows, against, metric)
     if frame.empty:
@@ -349,8 +350,11 @@ def gains_table(grid: Grid, rows: Sequence[Row], against: str, metric: str = "ps
     unit, digits = " dB" * (metric == "psnr"), DIGITS.get(metric, 3)
     lines = {label: {"method": label} | {_label(grid, column): Difference(*entry).words(unit, digits)
                                          for _, column, *entry in part.iloc[:, 1:].itertuples(index=False)}
+                    | {"profile": best_rows(grid, rows, part["row"].iloc[0])[0]}
              for label, part in frame.groupby("label", sort=False)}  # fmt: skip
-    return plain_table(pd.DataFrame(lines.values()).fillna(NOTHING))
+    whole = pd.DataFrame(lines.values())
+    whole["profile"] = whole.pop("profile")  # last
+    return plain_table((whole if whole["profile"].nunique() > 1 else whole.drop(columns="profile")).fillna(NOTHING))
 
 
 def paired_table(grid: Grid, rows: Sequence[Row], a: str, b: str) -> HTML:
