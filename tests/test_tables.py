@@ -337,7 +337,8 @@ def test_gains_table(grid: Grid, rows: list[Row]) -> None:
     assert page.index("<th>Gaussian</th>") < page.index("<th>motion</th>")
     assert "<td>–</td>" in tables.gains_table(grid, [*rows[:3], row("mbdgan", "motion", [30.0, 32.0])], "blurred").data
     assert "No two rows" in tables.gains_table(grid, rows[2:], "blurred").data
-    fuller = [row(name, column, [20.0, 22.0], "cpu") for name in ("blurred", "mbdgan") for column in ("gaussian", "motion")]
+    fuller = [row(name, column, [20.0, 22.0], "cpu")
+              for name in ("blurred", "mbdgan") for column in ("gaussian", "motion")]  # fmt: skip
     mixed = tables.gains_table(grid, [*rows, *fuller], "blurred").data
     assert "<th>profile</th>" in mixed and "<td>smoke</td>" in mixed and "<th>profile</th>" not in page
 
