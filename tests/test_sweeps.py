@@ -138,6 +138,29 @@ def test_typo_is_named(project: Path, old: str, new: str, message: str) -> None:
         load_sweep("noise")
 
 
+@pytest.mark.parametrize(
+    ("maker", "vary", "message"),
+    [
+        ("camera: ilib.cameras.GanDCamera", "noise: [0, 0.01]", "toy have their own noise; vary kernel.variance"),
+        ("pairs: ilib.results.columns.blurred", "noise: [0, 0.01]", "own noise; vary kernel.noise"),
+        ("pairs: ilib.results.columns.blurred", "bits: [8, 6]", "own bits; choose other columns"),
+        ("kernel: ilib.kernels.delta", "data.size: [32, 48]", "own of toy have their own pictures; choose other"),
+        ("camera: ilib.gan.tasks.Shaken", "noise: [0, 0.01]", "own noise; vary kernel.noise"),
+        ("kernel: ilib.kernels.delta", "noise: [0, 0.01]", ""),
+        ("camera: ilib.cameras.GanDCamera", "bits: [null]", ""),
+    ],
+)
+def test_values_that_no_column_reads_are_refused(project: Path, maker: str, vary: str, message: str) -> None:  # noqa: F811
+    line = f"  own: {{label: own, {maker}, data: {{smoke: {{name: embedded/test, size: 32}}}}}}"
+    (project / "notebooks/tables/toy.yaml").write_text(TOY.replace("columns:\n", f"columns:\n{line}\n"))
+    sweep(project, f"base: toy\nvary: {{{vary}}}", "s")
+    if message:
+        with pytest.raises(ValueError, match=f"s.yaml: vary: the columns .*{message}"):
+            load_sweep("s")
+    else:
+        assert load_sweep("s").columns == ("own", "gaussian", "motion")
+
+
 def test_unknown_names(project: Path) -> None:  # noqa: F811
     sweep(project)
     with pytest.raises(ValueError, match=r"'nois' is no sweep \(did you mean noise\?\); choose one of noise"):

@@ -49,6 +49,7 @@ from .rows import Job, Row, check_identifier, read_row
 
 SETTINGS = ("noise", "bits", "data.name", "data.size", "data.how", "data.n", "kernel.NAME", "method.NAME",
             "train.recipe.NAME", "train.settings.NAME", "train.network.NAME", "train.data.n")  # fmt: skip
+OWN = {"noise": ("noise", "variance"), "bits": ("bits",)}  # what a column's maker may call its own
 TOLD = ("self", "y", "A", "weights", "generator")  # parameters that the run gives, not the grid
 Point = dict[str, Any]  # setting -> value
 
@@ -251,7 +252,7 @@ def _vary(block: Any) -> dict[str, list[Any]]:
 
 def _check_points(sweep: Sweep) -> None:
     """Raise where two values share a name, or where the profile, a kernel or a method would not accept one of them."""
-    _check_parameters(sweep)
+    _check_parameters(sweep), _check_read(sweep)
     counts = [len(values) for values in sweep.vary.values()]
     ids = list(itertools.chain.from_iterable(map(word_of, values) for values in sweep.vary.values()))
     if len(sweep.points()) < _product(counts) or "" in ids:
@@ -280,6 +281,24 @@ def _check_parameters(sweep: Sweep) -> None:
             _choose(dict.fromkeys(f.name for f in fields(Settings) if f.name != "seed"), name, "setting of a training")
 
 
+def _check_read(sweep: Sweep) -> None:
+    """Raise ValueError where several values would all give the same: a column has its own noise, bits or pictures.
+
+    One value may stand: the columns that do not read it stay as they are.
+    """
+    columns = {name: sweep.base.columns[name] for name in sweep.columns}
+    own = {"": [name for name, column in columns.items() if column.kernel is None],
+           "data": [name for name, column in columns.items() if set(column.data) & set(sweep.profiles)]}  # fmt: skip
+    for setting in [name for name, values in sweep.vary.items() if len(values) > 1 and name != "data.n"]:
+        kind = setting.rpartition(".")[0]
+        if names := own.get(kind):
+            told = [_parameters_of(column.made_by[1]) or [] for name in names if (column := columns[name]).made_by]
+            same = [name for name in OWN.get(setting, ()) if all(name in allowed for allowed in told)]
+            raise ValueError(f"vary: the columns {', '.join(names)} of {sweep.base.table} have their own "
+                             f"{'pictures' if kind else setting}; "
+                             + (f"vary kernel.{same[0]}" if same else "choose other columns"))  # fmt: skip
+
+
 def _parameters_of(name: str) -> list[str] | None:
     """Name the parameters of a function or class of ilib that a grid may give; None where they cannot be read."""
     module, _, definition = (resolve(name) or "").rpartition(".")
@@ -288,6 +307,8 @@ def _parameters_of(name: str) -> list[str] | None:
         inner = [part for part in getattr(node, "body", []) if getattr(part, "name", "") == "__init__"]
         for function in inner if isinstance(node, ast.ClassDef) else found:
             return [a.arg for a in (*function.args.args, *function.args.kwonlyargs) if a.arg not in TOLD]
+        if any("dataclass" in ast.unparse(decorator) for decorator in node.decorator_list):
+            return [part.target.id for part in node.body if isinstance(part, ast.AnnAssign)]
         bases = [base.id for base in getattr(node, "bases", []) if isinstance(base, ast.Name)]
         return next((names for base in bases if (names := _parameters_of(f"{module}.{base}")) is not None), None)
     return None
