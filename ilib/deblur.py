@@ -3,7 +3,8 @@
 The kernel is known (gaussian:SIGMA, disk:DIAMETER, line:LENGTH:ANGLE or a picture of it), or is estimated from the
 photograph (blind:SIZE) or from a picture of text (text:SIZE); with --method unrolled, that of a photograph is found
 again and again as the network's picture of its busiest part gets sharper.  Any size: the picture is restored tile by
-tile.  Colour, the ICC profile and EXIF data are kept; the picture is turned upright.
+tile.  Colour, the ICC profile and EXIF data are kept; the picture is turned upright, transparency laid on white, and
+the file written with 8 bits a channel.
 """
 
 import argparse
@@ -54,7 +55,10 @@ NATURAL = ("RGB", "L", "LA", "RGBA", "P", "1")  # modes whose ICC profile still 
 
 
 def straight(length: float, angle: float) -> Tensor:
-    """Return the kernel of a straight motion.  length in pixels, angle in degrees against the horizontal -> (n, n)."""
+    """Return the kernel of a straight motion.  length in pixels, angle in degrees against the horizontal -> (n, n).
+
+    ValueError for a length that is not greater than 0.
+    """
     if not 0 < length < math.inf:
         raise ValueError(f"length is {length}; pass a number of pixels greater than 0")
     size = 2 * math.ceil(length / 2) + 1
@@ -76,6 +80,14 @@ Drawn = tuple[Callable[..., Tensor], int]  # a function, and how many numbers it
 DRAWN: dict[str, Drawn] = {"gaussian": (gaussian, 1), "disk": (disk, 1), "line": (straight, 2)}
 
 
+def _numbers(words: list[str]) -> list[float]:
+    """Read numbers; none at all where a word is no number."""
+    try:
+        return [float(word) for word in words]
+    except ValueError:
+        return []
+
+
 def kernel_of(text: str) -> Tensor | None:
     """Make the kernel that a text asks for, as "disk:7"; None for "blind:SIZE" and "text:SIZE".
 
@@ -84,8 +96,9 @@ def kernel_of(text: str) -> Tensor | None:
     name, *values = text.split(":")
     if name in PRIORS and len(values) == 1 and values[0].isdecimal():
         return None
-    if name in DRAWN and len(values) == DRAWN[name][1]:
-        return DRAWN[name][0](*map(float, values))
+    numbers = _numbers(values)
+    if name in DRAWN and len(numbers) == DRAWN[name][1]:
+        return DRAWN[name][0](*numbers)
     if Path(text).is_file():
         return kernel_picture(text)
     raise ValueError(f"kernel {text!r} is neither gaussian:SIGMA, disk:DIAMETER, line:LENGTH:ANGLE, blind:SIZE, "
@@ -93,7 +106,10 @@ def kernel_of(text: str) -> Tensor | None:
 
 
 def busiest(y: Tensor, side: int = SEEN) -> Tensor:
-    """Return the square of at most side pixels whose differences are largest, of a half-overlapping grid."""
+    """Return the square of at most side pixels whose differences are largest, of a half-overlapping grid.
+
+    y (B, C, H, W) -> (B, C, h, w), the same part of all: that where the first picture has the largest differences.
+    """
     h, w = (min(side, n) for n in y.shape[-2:])
     energy = (y.diff(dim=-1)[..., :-1, :] ** 2 + y.diff(dim=-2)[..., :-1] ** 2).mean(1, keepdim=True)[:1]
     sums = torch.nn.functional.avg_pool2d(energy, (h - 1, w - 1), (max(h // 2, 1), max(w // 2, 1)))[0, 0]
@@ -105,29 +121,39 @@ def busiest(y: Tensor, side: int = SEEN) -> Tensor:
 def estimate(y: Tensor, size: int, settings: Settings) -> Tensor:
     """Estimate one kernel of a photograph from its busiest part.  y (1, C, H, W) -> (size, size).
 
-    Warns of a size that `ilib.blind.window` calls large for a small photograph.
+    ValueError for a size that is even, below 3 or above half of that part; warns of one that `ilib.blind.window` calls
+    large for a small photograph.
     """
     part = busiest(y)
     if size % 2 == 0 or not 3 <= size <= min(part.shape[-2:]) // 2:
-        raise ValueError(f"size is {size}; pass an odd kernel size from 3 to half of the {tuple(y.shape[-2:])} picture")
+        raise ValueError(f"size is {size}; pass an odd kernel size from 3 to half of the {part.shape[-2]} x "
+                         f"{part.shape[-1]} pixels that the kernel is read off")
     if settings is DARK_CHANNEL and size > (safe := window(part, size)):
         warnings.warn(f"a kernel of {size} pixels is often found wrong in {part.shape[-2]} x {part.shape[-1]} pixels; "
                       f"take {safe} if the blur fits into it", stacklevel=2)  # fmt: skip
     return find_kernel(part, size, settings)[0]
 
 
+def _check_photograph(x: Tensor, name: str) -> None:
+    """Raise unless x is one finite photograph (1, 1 or 3, H, W), scaled like [0, 1]."""
+    check_measurement(x, name)
+    if len(x) != 1 or x.shape[1] not in (1, 3):
+        raise ValueError(f"{name} has shape {tuple(x.shape)}; pass one photograph, grey or RGB: (1, 1 or 3, H, W)")
+
+
 def deblur_photograph(
     y: Tensor, kernel: str, method: str = "hl", noise: float | None = None, progress: Callable = iter
 ) -> Tensor:
-    """Deblur a photograph of any size.  y (1, C, H, W) in [0, 1] -> the same, clipped to [0, 1].
+    """Deblur a photograph of any size.  y (1, 1 or 3, H, W) in [0, 1] -> the same in float32, clipped to [0, 1].
 
     kernel: see `kernel_of`; method: one of METHODS; noise: its standard deviation, estimated where it is None (where
-    the kernel is estimated too, at least what the method was calibrated with).  ValueError for an unknown
-    method or kernel, or a kernel that is larger than half of the picture.
+    the kernel is estimated too, at least what the method was calibrated with).  ValueError for another shape, an
+    unknown method or kernel, or a kernel that is larger than half of the picture.
     """
-    check_measurement(y)
+    _check_photograph(y, "y")
     if method not in METHODS:
         raise ValueError(f"method {method!r} is unknown; choose one of {', '.join(METHODS)}")
+    y = y.float()  # as the network's weights
     k, prior = kernel_of(kernel), PRIORS.get(kernel.split(":")[0])
     sigma = noise_of(y) if noise is None else noise
     if k is None and prior is not None:
@@ -144,7 +170,10 @@ def deblur_photograph(
 
 
 def read(path: Path) -> tuple[Tensor, dict[str, object]]:
-    """Read a picture upright.  -> (1, 3 or 1, H, W) in [0, 1], and what goes into the new file beside the pixels."""
+    """Read a picture upright.  -> (1, 3 or 1, H, W) in [0, 1], and what goes into the new file beside the pixels.
+
+    Transparency is laid on white.  FileNotFoundError where there is no file; ValueError where it is no whole picture.
+    """
     try:
         with Image.open(path) as picture:
             kept: dict[str, object] = {"exif": ImageOps.exif_transpose(picture).getexif().tobytes()}
@@ -159,8 +188,12 @@ def read(path: Path) -> tuple[Tensor, dict[str, object]]:
 
 
 def write(path: Path, x: Tensor, kept: dict[str, object]) -> None:
-    """Write a picture, whole or not at all, in the format of its ending.  x (1, 3 or 1, H, W) in [0, 1]."""
-    pixels = (x[0] * 255).round().byte()
+    """Write a picture with 8 bits a channel, whole or not at all, in the format of its ending.
+
+    x (1, 3 or 1, H, W) in [0, 1], clipped where it leaves that.  ValueError for NaN, another shape or ending.
+    """
+    _check_photograph(x, "x")
+    pixels = (x[0].detach().cpu().clamp(0, 1) * 255).round().byte()
     array = pixels[0].numpy() if len(pixels) == 1 else pixels.permute(1, 2, 0).contiguous().numpy()
     encoded = io.BytesIO()
     Image.fromarray(array).save(encoded, format_of(path), quality=95, **kept)

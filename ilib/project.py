@@ -25,6 +25,6 @@ def project_folder(start: str | Path = ".") -> Path:
         if (folder / GRIDS).is_dir():
             return folder
     raise FileNotFoundError(
-        f"no folder {GRIDS} here or above: only the package is installed. Tables need the repository: "
-        f"git clone --depth 1 {repository_address()}, then change into its folder"
+        f"no folder {GRIDS} here or above: only the package is installed. Tables and trained weights need the "
+        f"repository: git clone --depth 1 {repository_address()}, then change into its folder"
     )

@@ -80,9 +80,15 @@ def test_kernels_from_text(tmp_path: Path) -> None:
     assert k.shape == (5, 7) and torch.allclose(k[2, 1:6], torch.full((5,), 0.2).double())
 
 
-@pytest.mark.parametrize("text", ["disk", "disk:0", "disk:-1", "line:5", "line:0:0", "blind:x", "no.png", "disk:a"])
+@pytest.mark.parametrize("text", ["disk", "disk:0", "disk:-1", "line:5", "line:0:0", "blind:x", "no.png"])
 def test_kernels_that_are_none(text: str) -> None:
     with pytest.raises(ValueError, match="."):
+        own.kernel_of(text)
+
+
+@pytest.mark.parametrize("text", ["gaussian:abc", "disk:", "disk:a", "line:5:x", "gaussian:1:2"])
+def test_what_is_no_number_is_told_the_forms(text: str) -> None:
+    with pytest.raises(ValueError, match=f"kernel '{text}' is neither gaussian:SIGMA"):
         own.kernel_of(text)
 
 
@@ -120,6 +126,20 @@ def test_every_method_gains(method: str) -> None:
     assert float(psnr(own.deblur_photograph(y, "disk:7", method), x)) > float(psnr(y, x)) + 1
     grey = own.deblur_photograph(y[:, :1].contiguous(), "disk:7", method)
     assert grey.shape == (1, 1, 128, 128) and float(psnr(grey, x[:, :1])) > float(psnr(y[:, :1], x[:, :1])) + 1
+
+
+@pytest.mark.parametrize("kernel", ["disk:5", "blind:11"])
+def test_any_precision_is_taken(kernel: str) -> None:
+    _, y = blurred_photograph(144, disk(5))
+    double, single = (own.deblur_photograph(p, kernel, "unrolled") for p in (y.double(), y))
+    assert double.dtype == torch.float32 and torch.equal(double, single)
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 64, 64), (1, 2, 64, 64), (2, 3, 64, 64)])
+@pytest.mark.parametrize("kernel", ["disk:5", "blind:11"])
+def test_only_one_grey_or_colour_photograph_is_taken(shape: tuple[int, ...], kernel: str) -> None:
+    with pytest.raises(ValueError, match=r"y has shape .*pass one photograph, grey or RGB"):
+        own.deblur_photograph(torch.rand(shape), kernel, "unrolled")
 
 
 def test_the_unrolled_network_is_ahead_of_the_default() -> None:
@@ -170,7 +190,22 @@ def test_what_cannot_be_done_is_said(kernel: str, method: str, message: str) -> 
         own.deblur_photograph(torch.rand(1, 3, 64, 64), kernel, method)
 
 
+def test_the_largest_blind_kernel_is_half_of_the_part_it_is_read_off() -> None:
+    with pytest.raises(ValueError, match="from 3 to half of the 512 x 512 pixels"):
+        own.deblur_photograph(torch.rand(1, 1, 700, 600), "blind:259")
+
+
 # ---- files
+
+
+def test_what_is_written_is_clipped_and_checked(tmp_path: Path) -> None:
+    x = torch.tensor([-0.2, 0.0, 0.5, 1.2]).reshape(1, 1, 2, 2)
+    own.write(tmp_path / "x.png", x, {})
+    assert torch.equal(own.read(tmp_path / "x.png")[0] * 255, torch.tensor([0.0, 0, 128, 255]).reshape(1, 1, 2, 2))
+    for wrong, message in ((x / 0, "NaN"), (x.expand(2, -1, -1, -1), "one photograph"), (x[0], r"\(B, C, H, W\)")):
+        with pytest.raises(ValueError, match=message):
+            own.write(tmp_path / "wrong.png", wrong, {})
+    assert not (tmp_path / "wrong.png").exists()
 
 
 def command(*words: str | Path) -> subprocess.CompletedProcess[str]:
