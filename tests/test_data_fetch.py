@@ -29,6 +29,7 @@ from ilib.data.fetch import DOWNLOADS, RECEIPT, FetchError, Resuming, fetch, rec
 from ilib.data.registry import File, Source, registry, source_named
 from ilib.data.sets import available
 from ilib.data.unpack import UnpackError, unpack
+from ilib.results.grids import Grid, TrainSpec, load_grid, table_ids
 
 ROOT = Path(__file__).resolve().parents[1]
 CONTENT = np.random.default_rng(0).bytes(300_000)
@@ -507,6 +508,23 @@ def test_registry_is_complete_and_points_at_what_exists():
         for f in s.files:
             assert f.checksum is None or (f.source and len(f.checksum) in (4 + 32, 7 + 64)), f
     assert [f.name for f in sources["kodak24"].files][::23] == ["kodim01.png", "kodim24.png"]
+
+
+def families_of(grid: Grid) -> set[str]:
+    """The families of data sets that a table tests and trains on: "bsds500" of "bsds500/train+test"."""
+    tested = [block for column in grid.columns.values() for block in column.data.values()]
+    tested += [profile.data for profile in grid.profiles.values()]
+    trains = [row.train for row in grid.rows.values() if isinstance(row.train, TrainSpec)]
+    trained = [block for train in trains for profile in train.profiles.values() for block in profile.data]
+    return {part.split("/")[0] for block in tested + trained for part in block["name"].split("+")}
+
+
+def test_registry_says_which_tables_use_a_set():
+    grids = {table: families_of(load_grid(table)) for table in table_ids()}
+    for name, source in registry().items():
+        families = {name, *(load.split("/")[0] for load in source.loads)}
+        using = {table for table, found in grids.items() if found & families}
+        assert using <= {use.split()[0] for use in source.used}, name
 
 
 @pytest.mark.parametrize(

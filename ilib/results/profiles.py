@@ -1,7 +1,7 @@
 """Profiles: how much a run may cost, in increasing order."""
 
 PROFILES = {
-    "smoke": "under a minute on two cores, embedded pictures: shows that everything runs",
+    "smoke": "under a minute a row on two cores, embedded pictures: shows that everything runs",
     "cpu": "public pictures, minutes to an hour on two cores",
     "gpu": "public pictures, at most 8 minutes a command on one H200-class GPU",
     "paper": "the paper's own settings and data, whatever they cost",
