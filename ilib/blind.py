@@ -79,6 +79,7 @@ def dark_channel(x: Tensor, patch: int) -> tuple[Tensor, Tensor]:
     """Return the least value over channels and a patch x patch window, and where it lies (He et al., 2009, eq. 5).
 
     x (B, C, H, W), patch odd -> dark (B, 1, H, W) and the index of the minimum among the H W pixels, same shape.
+    ValueError for an even patch.
     """
     if patch < 1 or patch % 2 == 0:
         raise ValueError(f"patch is {patch}; the window has an odd number of pixels to each side")

@@ -1,7 +1,9 @@
 """Classical non-blind deconvolution: methods (y, A) -> x_hat on batches (B, C, H, W), A a CircularConvolution.
 
+Where the border is not periodic, A being a Blur, it is with_borders(method)(y, A.inner).
 `noise` is the standard deviation of all that was added to A x, in picture units (Measurement.sigma).  What comes
 out is not clipped: values outside [0, 1] belong to a linear estimate, whoever shows or scores it decides.
+All raise ValueError for a y that is no finite batch scaled like [0, 1], and for noise that is not greater than 0.
 Every method has its constants calibrated on training photographs.
 """
 
@@ -28,7 +30,7 @@ HL_ALPHA = 2 / 3
 
 
 def blurred(y: Tensor, A: CircularConvolution) -> Tensor:
-    """Return the measurement itself, the row that every method has to beat."""
+    """Return the measurement itself, the row that every method has to beat.  y (B, C, H, W) -> the same."""
     check_measurement(y)
     return y
 
@@ -60,7 +62,7 @@ def gradient_adjoint(d: Tensor) -> Tensor:
 def wiener(y: Tensor, A: CircularConvolution, *, noise: float, power: float = GRADIENT_POWER) -> Tensor:
     """Minimise ||A x - y||^2 / noise^2 + ||D x||^2 / power: the Wiener filter for a spectrum power / |D|^2.
 
-    power is the mean of |D x|^2 over the pixels of photographs.
+    power is the mean of |D x|^2 over the pixels of photographs.  y (B, C, H, W) -> (B, C, H, W).
     """
     _check(y, noise)
     ratio = noise**2 / power * gradient_power(*y.shape[-2:], y)
@@ -91,7 +93,8 @@ def shrink(d: Tensor, threshold: float) -> Tensor:
 def tv(y: Tensor, A: CircularConvolution, *, noise: float, scale: float = TV_SCALE, iterations: int = 50) -> Tensor:
     """Minimise weight/2 ||A x - y||^2 + TV(x), weight = scale / noise^2, by ADMM (Rudin, Osher and Fatemi, 1992).
 
-    TV is isotropic, channel by channel, with periodic differences.
+    TV is isotropic, channel by channel, with periodic differences; iterations is 1 or more.
+    y (B, C, H, W) -> (B, C, H, W).
     """
     _check(y, noise)
     weight, rho = scale / noise**2, 20.0
@@ -146,6 +149,7 @@ def hyper_laplacian(
 
     Krishnan and Fergus (2009): w takes the place of D x, a look-up table gives w and an FFT gives x, while the
     weight beta of ||D x - w||^2 / 2 rises from 1 by factors of 2 sqrt(2) while it is below 256, as theirs does.
+    y (B, C, H, W) -> (B, C, H, W); ValueError for an alpha that is not between 0 and 1.
     """
     _check(y, noise)
     weight, table, step = scale / noise**2, HyperLaplacianTable(alpha), _GradientStep(y, A)
@@ -161,6 +165,7 @@ def richardson_lucy(y: Tensor, A: CircularConvolution, *, noise: float, iteratio
 
     Later iterations fit the noise: by default there are RL_STOP / noise of them, between 5 and 200.  scikit-image's
     function of the same name takes zeros beyond the border, which eat their way into the picture step by step.
+    y (B, C, H, W) -> (B, C, H, W).
     """
     _check(y, noise)
     y = y.clamp(min=0)
@@ -205,5 +210,8 @@ def with_borders(method: Method) -> Method:
 
 
 def tv_with_borders(y: Tensor, A: Blur, *, noise: float, scale: float = TV_SCALE, iterations: int = 50) -> Tensor:
-    """Run tv where the border is not periodic, A a Blur of any border: continue y smoothly, restore, crop."""
+    """Run tv where the border is not periodic, A a Blur of any border: continue y smoothly, restore, crop.
+
+    y (B, C, H, W) -> (B, C, H, W).
+    """
     return with_borders(partial(tv, noise=noise, scale=scale, iterations=iterations))(y, A.inner)

@@ -25,7 +25,7 @@ def add_noise(x: Tensor, sigma: float, seed: int = 0) -> Tensor:
 
 
 def quantise(x: Tensor, bits: int = 8) -> Tensor:
-    """Clip to [0, 1] and round to 2^bits levels.  (B, C, H, W) -> same."""
+    """Clip to [0, 1] and round to 2^bits levels.  (B, C, H, W) -> same; ValueError unless bits is 1 to 16."""
     if not 1 <= bits <= 16:
         raise ValueError(f"bits is {bits}; pass 1 to 16")
     top = 2**bits - 1
@@ -43,7 +43,10 @@ def saturate(x: Tensor, gain: float = 1.3) -> Tensor:
 
 
 def jpeg(x: Tensor, quality: int = 70) -> Tensor:
-    """Pass pictures through a JPEG file (GAN-D, section 4: quality 70).  (B, 1 or 3, H, W) in [0, 1] -> same."""
+    """Pass pictures through a JPEG file (GAN-D, section 4: quality 70).  (B, 1 or 3, H, W) in [0, 1] -> same.
+
+    ValueError for other channels, values outside [0, 1], and a quality that is not 1 to 100.
+    """
     check_picture(x)
     if not 1 <= quality <= 100:
         raise ValueError(f"quality is {quality}; pass 1 to 100")

@@ -23,8 +23,9 @@ def check_input(y: Tensor, channels: int, smallest: int) -> None:
     """Raise unless y is what a network takes: (B, channels, H, W), each side of at least so many pixels."""
     check_batch(y, "y")
     if y.shape[1] != channels:
-        raise ValueError(f"y has {y.shape[1]} channels but the network takes {channels}: give grey pictures three "
-                         "equal channels, y.expand(-1, 3, -1, -1)")
+        grey = (y.shape[1], channels) == (1, 3)
+        hint = ": give grey pictures three equal channels, y.expand(-1, 3, -1, -1)" if grey else ""
+        raise ValueError(f"y has {y.shape[1]} channels but the network takes {channels}{hint}")
     if min(y.shape[-2:]) < smallest:
         raise ValueError(f"y is {tuple(y.shape[-2:])} pixels; the network takes sides of {smallest} or more")
 

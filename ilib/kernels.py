@@ -30,6 +30,7 @@ def gaussian(sigma: float, size: int | None = None) -> Tensor:
     """Sample a Gaussian of standard deviation sigma (pixels).  -> (size, size).
 
     The default size is the odd one that reaches 4 sigma to each side.  MBD-GAN, section IV-C: sigma^2 = 50.
+    ValueError for a sigma that is not greater than 0.
     """
     if not 0 < sigma < math.inf:
         raise ValueError(f"sigma is {sigma}; pass a standard deviation in pixels greater than 0")
@@ -42,7 +43,7 @@ def gaussian(sigma: float, size: int | None = None) -> Tensor:
 def disk(diameter: float, size: int | None = None, oversample: int = 16) -> Tensor:
     """Return a disk (defocus) whose pixels are weighted by their covered area.  -> (size, size), odd by default.
 
-    diameter in pixels.  GAN-D, section 4: diameter 7.
+    diameter in pixels.  GAN-D, section 4: diameter 7.  ValueError for one that is not greater than 0.
     """
     if not 0 < diameter < math.inf:
         raise ValueError(f"diameter is {diameter}; pass a number of pixels greater than 0")

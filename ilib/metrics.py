@@ -24,6 +24,7 @@ def ssim(x_hat: Tensor, x: Tensor) -> Tensor:
     """Return the structural similarity (Wang et al., 2004), the mean over channels and inner pixels.  -> (B,).
 
     Gaussian window of 1.5 pixels; the 5 pixels along the border, where the window leaves the picture, do not count.
+    ValueError for pictures of two sizes, or of fewer than 11 pixels to a side.
     """
     from skimage.metrics import structural_similarity
 
@@ -42,6 +43,7 @@ def shift_psnr(x_hat: Tensor, x: Tensor, shift: int = 3) -> Tensor:
     """Return the best PSNR (dB) over whole-pixel shifts of x_hat, a border of `shift` pixels left out.  -> (B,).
 
     Blind methods find picture and kernel only up to a common shift (physics-based GAN, footnote 3).
+    ValueError for pictures of two sizes, and for a shift of half the picture or more.
     """
     _check_pair(x_hat, x)
     if not 0 <= 2 * shift < min(x.shape[-2:]):
@@ -105,7 +107,8 @@ def shift_error(x_hat: Tensor, x: Tensor, reach: int = 9, border: int = 20, part
     """Return the least mean square error over shifts of x_hat by 1 / parts of a pixel.  (B, C, H, W) -> (B,).
 
     Shifts up to `reach` pixels to each side, a border left out: the error of blind deblurring (Levin et al., 2009),
-    whose ratio to that of deconvolution with the true kernel is the field's measure.
+    whose ratio to that of deconvolution with the true kernel is the field's measure.  ValueError for pictures of two
+    sizes, and unless reach <= border < half of the picture.
     """
     _check_pair(x_hat, x)
     if not 0 <= reach <= border or 2 * border >= min(x.shape[-2:]):

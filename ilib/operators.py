@@ -55,9 +55,11 @@ class LinearOperator:
     """A linear map between pictures: subclasses give __call__ and adjoint on (B, C, H, W)."""
 
     def __call__(self, x: Tensor) -> Tensor:
+        """Apply A.  (B, C, H, W) -> what the operator gives.  TypeError where a subclass does not define it."""
         raise TypeError(f"{type(self).__name__} does not define A(x)")
 
     def adjoint(self, y: Tensor) -> Tensor:
+        """Apply A^T: y like an output of A -> like an input.  TypeError where a subclass does not define it."""
         raise TypeError(f"{type(self).__name__} does not define A.adjoint(y)")
 
     def __getitem__(self, chosen: slice | Tensor) -> "LinearOperator":
@@ -151,7 +153,10 @@ class CircularConvolution(LinearOperator):
         return self._filter(y, lambda h: h.conj() / (h.abs() ** 2 + ratio))
 
     def prox(self, v: Tensor, y: Tensor, rho: float) -> Tensor:
-        """Minimise 1/2 ||A x - y||^2 + rho/2 ||x - v||^2 over x: (A'A + rho) x = A'y + rho v.  -> (B, C, H, W)."""
+        """Minimise 1/2 ||A x - y||^2 + rho/2 ||x - v||^2 over x: (A'A + rho) x = A'y + rho v.  -> (B, C, H, W).
+
+        ValueError for a rho that is not greater than 0.
+        """
         if not rho > 0:
             raise ValueError(f"rho is {rho}; the proximal step needs a weight greater than 0")
         self._check(v)
@@ -177,6 +182,8 @@ class Blur(LinearOperator):
 
     (B, C, H, W) -> (B, C, H, W); 'valid' assumes nothing and keeps the (H - h + 1, W - w + 1) pixels that no border
     reaches.  Padding is followed by circular convolution and a crop, so every border costs one FFT pair.
+    kernel (h, w) or (B, h, w), in the precision and on the device of the pictures: Blur(kernel.to(x)).  ValueError for
+    an unknown border, a kernel that CircularBlur refuses, and where a border has to reflect more than the picture.
     """
 
     BORDERS = ("circular", "reflect", "replicate", "zero", "valid")
@@ -229,8 +236,9 @@ class Blur(LinearOperator):
 def dot_test(A: LinearOperator, x: Tensor, y: Tensor) -> float:
     """Return |<A x, y> - <x, A^T y>| / (||A x|| ||y||): rounding alone when the adjoint is right.
 
-    x like an input of A, y like an output.
+    x like an input of A, y like an output; of an affine A, as Haze and Rain, it is the linear part that is tested.
     """
+    A = getattr(A, "linear", A)
     Ax, Aty = A(x).double(), A.adjoint(y).double()
     gap = (Ax * y.double()).sum() - (x.double() * Aty).sum()
     return float(gap.abs() / (Ax.norm() * y.double().norm()))

@@ -120,7 +120,8 @@ class BlurEach(Blur):
 class Haze(AffineOperator):
     """Koschmieder's veil: y = x t + A (1 - t) (physics-based GAN, section 4).
 
-    t (B, 1, H, W): the transmission; airlight A in [0, 1]: a number, (B,) one per picture, or (B, C) one per channel.
+    t (B, 1, H, W): the transmission; airlight A in [0, 1]: a number, (B,) one per picture, or (B, C) one per channel;
+    one colour for all pictures is (1, C), not (C,).
     ValueError for a transmission outside [0, 1], and where the airlight is missing or outside [0, 1].
     """
 

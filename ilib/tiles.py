@@ -14,7 +14,10 @@ SIDE = 512  # pixels along a tile, borders included
 
 
 def windows(n: int, side: int, overlap: int) -> list[Window]:
-    """Cover n pixels by windows of `side`, each sharing at least `overlap` with the next; one where n is no more."""
+    """Cover n pixels by windows of `side`, each sharing at least `overlap` with the next; one where n is no more.
+
+    ValueError unless the overlap is smaller than the side.
+    """
     if not 0 <= overlap < side:
         raise ValueError(f"an overlap of {overlap} pixels needs tiles of more than that, these have {side}")
     if n <= side:

@@ -61,6 +61,7 @@ def test_pictures_of_a_batch_do_not_mix() -> None:
     ("y", "message"),
     [
         (torch.rand(1, 1, 16, 16), "y has 1 channels but the network takes 3: give grey pictures three equal"),
+        (torch.rand(1, 4, 16, 16), "y has 4 channels but the network takes 3$"),
         (torch.rand(1, 3, 6, 16), r"y is \(6, 16\) pixels; the network takes sides of 8 or more"),
         (torch.rand(3, 16, 16), r"pass \(B, C, H, W\)"),
     ],

@@ -45,6 +45,12 @@ def test_adjoint(name, dtype):
     assert dot_test(A, x, torch.randn_like(A(x))) < TOLERANCE[dtype]
 
 
+@pytest.mark.parametrize("A", [Haze(rand(B, 1, H, W), rand(B, C)), Rain(rand(B, C, H, W))])
+def test_dot_test_takes_the_linear_part_of_an_affine_model(A):
+    x = torch.randn(B, C, H, W, dtype=torch.float64)
+    assert dot_test(A, x, torch.randn_like(x)) < 1e-13
+
+
 @pytest.mark.parametrize("model", [Haze(rand(B, 1, H, W), rand(B)), Haze(rand(B, 1, H, W), rand(B, C)),
                                    Rain(rand(B, 1, H, W)), BicubicDown(4), BicubicUp(2)])  # fmt: skip
 def test_gradient_of_the_data_term_is_the_adjoint(model):

@@ -36,6 +36,6 @@ def generator(y: Tensor, A: LinearOperator, *, weights: str, noise: float = 0.0)
 def generator_with_borders(y: Tensor, A: Blur, *, weights: str, noise: float = 0.0) -> Tensor:
     """Restore by a network that takes borders as periodic where they are not: continue y smoothly, restore, crop.
 
-    A: a Blur of any border; otherwise as generator.
+    y (B, C, H, W) -> (B, C, H, W) float32, A a Blur of any border; arguments and errors are generator's.
     """
     return with_borders(partial(generator, weights=weights, noise=noise))(y, A.inner)
