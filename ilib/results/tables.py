@@ -83,7 +83,7 @@ def overview(grid: Grid, rows: Sequence[Row]) -> HTML:
     places = f"{GRIDS}/{grid.table}.yaml, ours from {RESULTS}/{grid.table}"
     printed_ones = any(row.paper for row in grid.rows.values())
     source = _paragraph(f"The paper's figures are read from {places}." if printed_ones else
-                        f"No paper prints figures for this; ours are read from {RESULTS}/{grid.table}.")
+                        f"No table of a paper has these figures; ours are read from {RESULTS}/{grid.table}.")
     if not grid.profiles:
         return HTML(source.data + _paragraph("No row can be run yet; what each one waits for stands below.").data)
     lines = []
