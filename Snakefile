@@ -15,6 +15,7 @@
 # After a kill -9, `snakemake --unlock` (make unlock) and the same command again run what is missing; a training that
 # was killed goes on from its checkpoint.
 
+import difflib
 import json
 import os
 import shlex
@@ -25,6 +26,7 @@ from pathlib import Path
 ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT))
 
+from ilib.gan.registry import WEIGHTS, read_registry
 from ilib.results import Job, load_grid
 from ilib.results.digests import train_block
 from ilib.results.grids import table_ids
@@ -86,6 +88,12 @@ def no_such_table(wildcards):
     sweeps = f"; or one of the sweeps {', '.join(SWEEPS)}" if SWEEPS else ""
     known = f"{', '.join(TABLES)}, or all of them: all{sweeps}"
     raise ValueError(f"there is no table {wildcards.unknown!r}; choose one of {known}")
+
+
+def no_such_weights(wildcards):
+    near = difflib.get_close_matches(wildcards.name, read_registry(ROOT / WEIGHTS), 1, 0.3)
+    raise ValueError(f"there are no weights {wildcards.name!r}" + (f"; did you mean {near[0]}?" if near else "")
+                     + " Names are TABLE--ROW--COLUMN--PROFILE--sSEED")
 
 
 def expected(wildcards):
@@ -233,6 +241,15 @@ rule codes:
         plan=r"\w+",
     shell:
         PYTHON + " -m ilib.priors.codes {wildcards.plan} {wildcards.profile} --seed {wildcards.seed}"
+
+
+rule unknown_weights:  # a name that has not the form of any ends here, and is told the nearest that there is
+    input:
+        no_such_weights,
+    output:
+        "data/weights/{name}.safetensors",
+    wildcard_constraints:
+        name=r"(?!.+--.+--s\d+$)[^/]+",
 
 
 rule page:

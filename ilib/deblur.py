@@ -105,6 +105,13 @@ def kernel_of(text: str) -> Tensor | None:
                      "text:SIZE nor the path of a picture")  # fmt: skip
 
 
+def _check_photograph(x: Tensor, name: str) -> None:
+    """Raise unless x is one finite photograph (1, 1 or 3, H, W), scaled like [0, 1]."""
+    check_measurement(x, name)
+    if len(x) != 1 or x.shape[1] not in (1, 3):
+        raise ValueError(f"{name} has shape {tuple(x.shape)}; pass one photograph, grey or RGB: (1, 1 or 3, H, W)")
+
+
 def busiest(y: Tensor, side: int = SEEN) -> Tensor:
     """Return the square of at most side pixels whose differences are largest, of a half-overlapping grid.
 
@@ -119,11 +126,12 @@ def busiest(y: Tensor, side: int = SEEN) -> Tensor:
 
 
 def estimate(y: Tensor, size: int, settings: Settings) -> Tensor:
-    """Estimate one kernel of a photograph from its busiest part.  y (1, C, H, W) -> (size, size).
+    """Estimate one kernel of a photograph from its busiest part.  y (1, 1 or 3, H, W) -> (size, size).
 
-    ValueError for a size that is even, below 3 or above half of that part; warns of one that `ilib.blind.window` calls
-    large for a small photograph.
+    ValueError for more than one picture, NaN, and a size that is even, below 3 or above half of that part; warns of one
+    that `ilib.blind.window` calls large for a small photograph.
     """
+    _check_photograph(y, "y")
     part = busiest(y)
     if size % 2 == 0 or not 3 <= size <= min(part.shape[-2:]) // 2:
         raise ValueError(f"size is {size}; pass an odd kernel size from 3 to half of the {part.shape[-2]} x "
@@ -132,13 +140,6 @@ def estimate(y: Tensor, size: int, settings: Settings) -> Tensor:
         warnings.warn(f"a kernel of {size} pixels is often found wrong in {part.shape[-2]} x {part.shape[-1]} pixels; "
                       f"take {safe} if the blur fits into it", stacklevel=2)  # fmt: skip
     return find_kernel(part, size, settings)[0]
-
-
-def _check_photograph(x: Tensor, name: str) -> None:
-    """Raise unless x is one finite photograph (1, 1 or 3, H, W), scaled like [0, 1]."""
-    check_measurement(x, name)
-    if len(x) != 1 or x.shape[1] not in (1, 3):
-        raise ValueError(f"{name} has shape {tuple(x.shape)}; pass one photograph, grey or RGB: (1, 1 or 3, H, W)")
 
 
 def deblur_photograph(

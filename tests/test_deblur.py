@@ -135,6 +135,11 @@ def test_any_precision_is_taken(kernel: str) -> None:
     assert double.dtype == torch.float32 and torch.equal(double, single)
 
 
+def test_no_kernel_is_read_off_pictures_with_nan() -> None:
+    with pytest.raises(ValueError, match="NaN"):
+        own.estimate(torch.full((1, 3, 64, 64), float("nan")), 11, own.PRIORS["blind"])
+
+
 @pytest.mark.parametrize("shape", [(1, 4, 64, 64), (1, 2, 64, 64), (2, 3, 64, 64)])
 @pytest.mark.parametrize("kernel", ["disk:5", "blind:11"])
 def test_only_one_grey_or_colour_photograph_is_taken(shape: tuple[int, ...], kernel: str) -> None:

@@ -209,6 +209,7 @@ def test_plan_lists_the_missing_and_the_stale(workflow: Path) -> None:
     ("words", "message"),
     [
         (("toi",), "there is no table 'toi'; choose one of toy, or all of them: all"),
+        (("data/weights/toy--wiener.safetensors",), "there are no weights 'toy--wiener'"),
         (("toy", "--config", "profile=paper"), "'paper' is no profile of toy; choose one of smoke, cpu"),
     ],
 )
