@@ -252,7 +252,8 @@ def _vary(block: Any) -> dict[str, list[Any]]:
 
 def _check_points(sweep: Sweep) -> None:
     """Raise where two values share a name, or where the profile, a kernel or a method would not accept one of them."""
-    _check_parameters(sweep), _check_read(sweep)
+    _check_parameters(sweep)
+    _check_read(sweep)
     counts = [len(values) for values in sweep.vary.values()]
     ids = list(itertools.chain.from_iterable(map(word_of, values) for values in sweep.vary.values()))
     if len(sweep.points()) < _product(counts) or "" in ids:
