@@ -249,7 +249,7 @@ rule unknown_weights:  # a name that has not the form of any ends here, and is t
     output:
         "data/weights/{name}.safetensors",
     wildcard_constraints:
-        name=r"(?!.+--.+--s\d+$)[^/]+",
+        name=r"(?!.+--.+--s\d+\.)[^/]+",  # where the lookahead looks, .safetensors follows
 
 
 rule page:
