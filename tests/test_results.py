@@ -1,5 +1,6 @@
 """Rows, grids, profiles, digests and the queue: what is written can be read, and what is wrong is named."""
 
+import ast
 import inspect
 import json
 import os
@@ -15,6 +16,7 @@ import pytest
 import yaml
 
 from ilib.results import Grid, Job, Row, load_grid, read_row, read_rows, tables, write_row
+from ilib.results import digests as module
 from ilib.results.__main__ import main
 from ilib.results.digests import digests, notebook_code, reached_code, settings_of, without_comments
 from ilib.results.grids import parse_grid, table_ids
@@ -511,6 +513,52 @@ def test_code_reached_follows_the_run() -> None:
     found = reached_code(["ilib.results.runs.measure", "ilib.results.runs.scores_of"])
     assert {"ilib.degrade.Measurement", "ilib.results.runs.find_function"} <= set(found)
     assert '"""' not in found["ilib.results.runs.measure"]
+
+
+CHECKED = """
+from .errors import check_finite
+def helper(x): return x
+def f(x, n):
+    check_finite(x)
+    if helper(n) < 1:
+        hint = "more"
+        raise ValueError(hint)
+    return 2 * x
+"""
+UNCHECKED = "def f(x, n):\n    return 2 * x"
+
+
+def test_checks_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the check's own lines nor the definitions that it alone reaches."""
+    monkeypatch.setattr(module, "source_of", {"ilib.checked": CHECKED, "ilib.unchecked": UNCHECKED}.get)
+    assert reached_code(["ilib.checked.f"]) == {"ilib.checked.f": UNCHECKED}
+    assert reached_code(["ilib.unchecked.f"]) == {"ilib.unchecked.f": UNCHECKED}
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["x = check(x)", "if n < 1:\n        x = 0", "if n < 1:\n        return x\n        raise ValueError",
+     "if n < 1:\n        raise ValueError\n    else:\n        x = 0", "if (n := n - 1) < 1:\n        raise ValueError",
+     "checkpoint(x)", "change(x)"],
+)  # fmt: skip
+def test_what_may_change_a_figure_counts(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = f"ilib.counts_{abs(hash(line))}"  # a module's text is read once
+    monkeypatch.setattr(module, "source_of", {name: f"def f(x, n):\n    {line}\n    return 2 * x"}.get)
+    assert line in reached_code([f"{name}.f"])[f"{name}.f"]
+
+
+def test_checks_change_nothing_that_they_are_given() -> None:
+    """A function with the name of a check binds names of its own, and writes into nothing."""
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "ilib").rglob("*.py")]
+    checks = [node for tree in trees for node in ast.walk(tree)
+              if isinstance(node, ast.FunctionDef) and module.CHECK.match(node.name)]  # fmt: skip
+    assert len(checks) > 40
+    for check in checks:
+        parts = list(ast.walk(check))
+        targets = [t for part in parts for t in getattr(part, "targets", [getattr(part, "target", None)])]
+        assert all(isinstance(target, ast.Name | ast.Tuple | None) for target in targets), check.name
+        called = [p.func.attr for p in parts if isinstance(p, ast.Call) and isinstance(p.func, ast.Attribute)]
+        assert not [name for name in called if name.endswith("_")], check.name
 
 
 def test_comments_and_docstrings_do_not_count() -> None:

@@ -2,10 +2,10 @@
 
 Settings: the grid's entries for this row, column and profile, and the seed.  Code: the definitions in ilib that the
 method, the kernel, the metrics and the run reach, found by following names from one definition to the next, and the
-cells of evaluate.ipynb that compute; without comments, docstrings, blank lines and outputs.  A row with trained
-weights adds how they are made (the train block, and the code that training reaches) and their checksum.  Not followed
-(OUTSIDE): loaders, because the row holds the sha256 of the pixels themselves; checks, which raise or let pass;
-book-keeping.
+cells of evaluate.ipynb that compute; without comments, docstrings, checks, blank lines and outputs.  A row with
+trained weights adds how they are made (the train block, and the code that training reaches) and their checksum.  Not
+followed (OUTSIDE): loaders, because the row holds the sha256 of the pixels themselves; book-keeping.  A check raises
+or lets pass, and it let a row that exists pass: a better one makes no row stale.
 Not covered: the versions of other packages (the row names Python, torch and ilib), and names that are only put
 together while the program runs.
 """
@@ -14,8 +14,9 @@ import ast
 import hashlib
 import io
 import json
+import re
 import tokenize
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ TRAINING = ("ilib.gan.train.train", "ilib.results.training.pictures_of", "ilib.r
             "ilib.results.training.source_of")
 REPORT_TAG = "report"  # cells of evaluate.ipynb that only show something
 TRAINED_TAG = "trained"  # cells of evaluate.ipynb that matter to rows with trained weights alone
+CHECK = re.compile(r"_?check(_|$)")  # how functions are called that only raise
 LENGTH = 16  # hexadecimal digits: enough to tell versions apart
 
 
@@ -218,6 +220,8 @@ def _definitions(module: str) -> dict[str, tuple[str, frozenset[str]]]:
     """Map each top-level name of a module to its text without comments and to the names that it uses."""
     text = source_of(module) or ""
     bare = without_comments(text).splitlines()
+    for check in filter(_is_check, ast.walk(_tree(module))):
+        bare[check.lineno - 1 : check.end_lineno] = [""] * (check.end_lineno - check.lineno + 1)
     found: dict[str, tuple[str, frozenset[str]]] = {}
     for node in _tree(module).body:
         first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
@@ -235,10 +239,30 @@ def _names_bound(node: ast.stmt) -> list[str]:
 
 
 def _names_used(node: ast.AST) -> set[str]:
-    """Collect the names and dotted names in a piece of code."""
-    names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
-    return names | {f"{part.value.id}.{part.attr}" for part in ast.walk(node)
+    """Collect the names and dotted names in a piece of code, its checks left out."""
+    parts = list(_walked(node))
+    names = {part.id for part in parts if isinstance(part, ast.Name)}
+    return names | {f"{part.value.id}.{part.attr}" for part in parts
                     if isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name)}
+
+
+def _walked(node: ast.AST) -> Iterator[ast.AST]:
+    """Go through a piece of code as ast.walk does, but not into its checks."""
+    yield node
+    for part in ast.iter_child_nodes(node):
+        if not _is_check(part):
+            yield from _walked(part)
+
+
+def _is_check(node: ast.AST) -> bool:
+    """Whether a statement raises or lets pass, no more: a bare call of check_..., or an if that can only raise."""
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+        called = node.value.func
+        return CHECK.match(getattr(called, "attr", getattr(called, "id", ""))) is not None
+    if not isinstance(node, ast.If) or node.orelse or any(isinstance(part, ast.NamedExpr) for part in ast.walk(node)):
+        return False
+    *before, last = node.body
+    return isinstance(last, ast.Raise) and all(isinstance(part, ast.Assign) for part in before)
 
 
 def without_comments(text: str) -> str:
