@@ -2,8 +2,8 @@
 minutes on two cores).
 
 All train the same networks with the same losses.  Theirs, as published: one crop a step, float32, channels first, the
-critic on each sample by itself, plain optimisers.  Ours: the library's loop at the settings of the cpu profile, in one
-process that has all threads, and shared by two processes of one thread each (`accelerate launch`).  Each round is a
+critic on each sample by itself, plain optimisers.  Ours: the library's loop in bf16, channels last, at a batch of 8, in
+one process that has all threads, and shared by two processes of one thread each (`accelerate launch`).  Each round is a
 run of its own, one contender after the other, so that all see the same machine and each has its own peak of memory;
 what is reported is the best round of each, since other work only ever takes away.  Writes
 results/benchmarks/training.json.

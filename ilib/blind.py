@@ -25,7 +25,7 @@ from torch.fft import irfft2, rfft2
 
 from .classical import continue_periodically, gradient, gradient_adjoint, gradient_power, hyper_laplacian, with_borders
 from .degrade import quantisation_noise
-from .errors import check_measurement
+from .errors import check_measurement, check_odd
 from .kernels import delta
 from .operators import CircularBlur, otf
 
@@ -250,8 +250,11 @@ def find_kernel(y: Tensor, size: int, settings: Settings, watch: Watch | None = 
     """Estimate the kernel, coarse to fine.  y (B, C, H, W), size odd -> (B, size, size).
 
     The kernel is common to the channels: their mean is looked at.  watch is called with (scale, sketch, kernel) at
-    the end of each scale.
+    the end of each scale.  ValueError for a y that is no finite batch near [0, 1], and for a size that is even, below
+    3, or over half the picture.
     """
+    check_measurement(y)
+    check_odd(size, min(y.shape[-2:]) // 2)
     grey, kernel = y.mean(1, keepdim=True), None
     for number, n in enumerate(kernel_sizes(size)):
         weights = [settings.weights(number * settings.steps + i) for i in range(settings.steps)]
@@ -288,9 +291,6 @@ def blind_deblur(y: Tensor, size: int, settings: Settings, watch: Watch | None =
 
     size: an odd number of pixels that holds the blur.  ValueError where it is even, below 3, or over half the picture.
     """
-    check_measurement(y)
-    if size % 2 == 0 or not 3 <= size <= min(y.shape[-2:]) // 2:
-        raise ValueError(f"size is {size}; pass an odd kernel size from 3 to half of the {tuple(y.shape[-2:])} picture")
     kernel = find_kernel(y, size, settings, watch)
     return Blind(deconvolved(y, kernel, settings.noise), kernel)
 

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .errors import check_measurement, check_noise
+from .classical import check_told
 from .operators import CircularConvolution
 
 
@@ -43,10 +43,7 @@ def bm3d_deblurring(y: Tensor, A: CircularConvolution, *, noise: float) -> Tenso
     It wants the noise as one number, the blur as an array of odd sides and a picture as (M, N, 1), and takes borders as
     periodic where it inverts.  ImportError without the package; ValueError for a noise of 0.
     """
-    check_measurement(y)
-    check_noise(noise)
-    if noise == 0:
-        raise ValueError("noise is 0: pass at least the rounding of the camera, degrade.quantisation_noise(8)")
+    check_told(y, A, noise)
     bm3d = package()
     profile = bm3d.BM3DProfile()
     profile.num_threads = 1  # several add up in another order in every run

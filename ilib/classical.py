@@ -3,7 +3,8 @@
 Where the border is not periodic, A being a Blur, it is with_borders(method)(y, A.inner).
 `noise` is the standard deviation of all that was added to A x, in picture units (Measurement.sigma).  What comes
 out is not clipped: values outside [0, 1] belong to a linear estimate, whoever shows or scores it decides.
-All raise ValueError for a y that is no finite batch scaled like [0, 1], and for noise that is not greater than 0.
+All raise ValueError for a y that is no finite batch scaled like [0, 1], for noise and weights that are not greater
+than 0, and for kernels that are neither one nor one per picture; TypeError where A is a Blur.
 Every method has its constants calibrated on training photographs.
 """
 
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.fft import irfft2, rfft2
 
-from .errors import check_measurement, check_noise
+from .errors import check_counts, check_kernels_for, check_measurement, check_noise, check_positive
 from .operators import Blur, CircularConvolution
 
 Method = Callable[[Tensor, CircularConvolution], Tensor]
@@ -35,11 +36,15 @@ def blurred(y: Tensor, A: CircularConvolution) -> Tensor:
     return y
 
 
-def _check(y: Tensor, noise: float) -> None:
+def check_told(y: Tensor, A: CircularConvolution, noise: float) -> None:
+    """Raise unless y, A and noise are what a method of this module takes."""
     check_measurement(y)
     check_noise(noise)
     if noise == 0:
         raise ValueError("noise is 0: pass at least the rounding of the camera, degrade.quantisation_noise(8)")
+    if isinstance(A, Blur):
+        raise TypeError("A is a Blur, and this method takes the border as periodic: with_borders(method)(y, A.inner)")
+    check_kernels_for(A.kernel, y)
 
 
 def gradient(x: Tensor) -> Tensor:
@@ -64,7 +69,8 @@ def wiener(y: Tensor, A: CircularConvolution, *, noise: float, power: float = GR
 
     power is the mean of |D x|^2 over the pixels of photographs.  y (B, C, H, W) -> (B, C, H, W).
     """
-    _check(y, noise)
+    check_told(y, A, noise)
+    check_positive(power=power)
     ratio = noise**2 / power * gradient_power(*y.shape[-2:], y)
     return A.wiener(y, ratio)
 
@@ -96,7 +102,9 @@ def tv(y: Tensor, A: CircularConvolution, *, noise: float, scale: float = TV_SCA
     TV is isotropic, channel by channel, with periodic differences; iterations is 1 or more.
     y (B, C, H, W) -> (B, C, H, W).
     """
-    _check(y, noise)
+    check_told(y, A, noise)
+    check_positive(scale=scale)
+    check_counts(iterations=iterations)
     weight, rho = scale / noise**2, 20.0
     step = _GradientStep(y, A)
     Dx = gradient(y)
@@ -151,7 +159,8 @@ def hyper_laplacian(
     weight beta of ||D x - w||^2 / 2 rises from 1 by factors of 2 sqrt(2) while it is below 256, as theirs does.
     y (B, C, H, W) -> (B, C, H, W); ValueError for an alpha that is not between 0 and 1.
     """
-    _check(y, noise)
+    check_told(y, A, noise)
+    check_positive(scale=scale)
     weight, table, step = scale / noise**2, HyperLaplacianTable(alpha), _GradientStep(y, A)
     x = y
     for k in range(6):
@@ -167,7 +176,8 @@ def richardson_lucy(y: Tensor, A: CircularConvolution, *, noise: float, iteratio
     function of the same name takes zeros beyond the border, which eat their way into the picture step by step.
     y (B, C, H, W) -> (B, C, H, W).
     """
-    _check(y, noise)
+    check_told(y, A, noise)
+    check_counts(iterations=iterations)
     y = y.clamp(min=0)
     x = torch.full_like(y, 0.5)
     for _ in range(iterations or stop_after(noise)):

@@ -9,15 +9,16 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from .errors import check_noise, check_picture
+from .errors import check_noise, check_picture, check_sum
 
 
 def add_noise(x: Tensor, sigma: float, seed: int = 0) -> Tensor:
     """Add white Gaussian noise of standard deviation sigma (picture units; 1 % is 0.01).  (B, C, H, W) -> same.
 
-    The noise is drawn on the CPU, so that a seed gives the same measurement on every device.
+    The noise is drawn on the CPU, so that a seed gives the same measurement on every device.  ValueError for NaN.
     """
     check_noise(sigma)
+    check_sum(x)
     if sigma == 0:
         return x
     w = torch.randn(x.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float32)
@@ -25,9 +26,13 @@ def add_noise(x: Tensor, sigma: float, seed: int = 0) -> Tensor:
 
 
 def quantise(x: Tensor, bits: int = 8) -> Tensor:
-    """Clip to [0, 1] and round to 2^bits levels.  (B, C, H, W) -> same; ValueError unless bits is 1 to 16."""
+    """Clip to [0, 1] and round to 2^bits levels.  (B, C, H, W) -> same.
+
+    ValueError for NaN, and unless bits is 1 to 16.
+    """
     if not 1 <= bits <= 16:
         raise ValueError(f"bits is {bits}; pass 1 to 16")
+    check_sum(x)
     top = 2**bits - 1
     return (x.clamp(0, 1) * top).round() / top
 

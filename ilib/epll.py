@@ -12,8 +12,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from .classical import wiener
-from .errors import check_measurement, check_noise
+from .classical import check_told, wiener
 from .gan.weights import load_weights
 from .operators import CircularConvolution
 from .patch_prior import GaussianMixture, overlap_average, patches, without_mean
@@ -101,10 +100,7 @@ def epll(
     the choice of component, made on their mean, and go through its filter one by one.  ValueError for a noise of 0,
     FileNotFoundError where the prior is not there.
     """
-    check_measurement(y)
-    check_noise(noise)
-    if noise == 0:
-        raise ValueError("noise is 0: pass at least the rounding of the camera, degrade.quantisation_noise(8)")
+    check_told(y, A, noise)
     mixture = prior_of(prior, y.device)
     x = wiener(y, A, noise=noise)
     for beta in betas(noise, first, last):

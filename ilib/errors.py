@@ -1,5 +1,7 @@
 """Checks on what callers hand in: each raises an error that says what is wrong and what to do."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -35,6 +37,15 @@ def check_finite(x: Tensor, name: str = "x") -> None:
     bad = ~torch.isfinite(x).flatten(1).all(1)
     if bad.any():
         raise ValueError(f"{name} holds NaN or infinity in picture(s) {bad.nonzero().flatten().tolist()}")
+
+
+def check_sum(x: Tensor, name: str = "x") -> None:
+    """Raise for NaN or infinity, which show in the sum: one pass, where check_finite takes several.
+
+    Skipped off the CPU, where reading a number back would stall the queue.
+    """
+    if x.device.type == "cpu" and not math.isfinite(x.detach().sum().item()):
+        check_finite(x.detach(), name)
 
 
 def check_picture(x: Tensor, name: str = "x") -> None:
@@ -75,6 +86,32 @@ def check_blur_kernel(kernel: Tensor, name: str = "kernel") -> None:
     worst = float(sums[(sums - 1).abs().argmax()])
     if abs(worst - 1) > SUM_TOLERANCE:
         raise ValueError(f"{name} sums to {worst:.4g}, not 1; pass normalise=True if it should be divided by its sum")
+
+
+def check_kernels_for(kernel: Tensor, x: Tensor) -> None:
+    """Raise unless there is one kernel (h, w) for all pictures (B, C, H, W), or one for each."""
+    if kernel.ndim == 3 and len(kernel) not in (1, len(x)):
+        raise ValueError(f"{len(kernel)} kernels for {len(x)} pictures: pass one for all or one per picture")
+
+
+def check_odd(size: int, most: int) -> None:
+    """Raise unless a kernel's size is an odd number from 3 to most."""
+    if size % 2 == 0 or not 3 <= size <= most:
+        raise ValueError(f"size is {size}; pass an odd number of pixels from 3 to {most}, half of the picture's side")
+
+
+def check_counts(**counts: int | None) -> None:
+    """Raise unless each is a whole number of 1 or more; None stands for a default."""
+    for name, n in counts.items():
+        if n is not None and (isinstance(n, bool) or not isinstance(n, int) or n < 1):
+            raise ValueError(f"{name} is {n!r}; pass a whole number, 1 or more")
+
+
+def check_positive(**values: float) -> None:
+    """Raise unless each is a finite number greater than 0."""
+    for name, value in values.items():
+        if not 0 < value < math.inf:
+            raise ValueError(f"{name} is {value}; pass a number greater than 0")
 
 
 def check_noise(sigma: float, name: str = "noise") -> None:

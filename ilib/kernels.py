@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from .errors import check_kernel
+from .errors import check_counts, check_kernel
 
 DTYPE = torch.float64  # kernels are small: build them exactly, cast where they are used
 
@@ -20,7 +20,8 @@ def normalise(kernel: Tensor) -> Tensor:
 
 
 def delta(size: int = 1) -> Tensor:
-    """Return the identity kernel.  -> (size, size)."""
+    """Return the identity kernel.  -> (size, size); ValueError for a size below 1."""
+    check_counts(size=size)
     kernel = torch.zeros(size, size, dtype=DTYPE)
     kernel[size // 2, size // 2] = 1
     return kernel
@@ -30,8 +31,9 @@ def gaussian(sigma: float, size: int | None = None) -> Tensor:
     """Sample a Gaussian of standard deviation sigma (pixels).  -> (size, size).
 
     The default size is the odd one that reaches 4 sigma to each side.  MBD-GAN, section IV-C: sigma^2 = 50.
-    ValueError for a sigma that is not greater than 0.
+    ValueError for a sigma that is not greater than 0, and for a size below 1.
     """
+    check_counts(size=size)
     if not 0 < sigma < math.inf:
         raise ValueError(f"sigma is {sigma}; pass a standard deviation in pixels greater than 0")
     size = size or 2 * math.ceil(4 * sigma) + 1
@@ -43,8 +45,10 @@ def gaussian(sigma: float, size: int | None = None) -> Tensor:
 def disk(diameter: float, size: int | None = None, oversample: int = 16) -> Tensor:
     """Return a disk (defocus) whose pixels are weighted by their covered area.  -> (size, size), odd by default.
 
-    diameter in pixels.  GAN-D, section 4: diameter 7.  ValueError for one that is not greater than 0.
+    diameter in pixels.  GAN-D, section 4: diameter 7.  ValueError for one that is not greater than 0, and for a size
+    below 1.
     """
+    check_counts(size=size, oversample=oversample)
     if not 0 < diameter < math.inf:
         raise ValueError(f"diameter is {diameter}; pass a number of pixels greater than 0")
     size = size or 2 * math.ceil((diameter - 1) / 2) + 1

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.fft import fft, ifft, irfft, irfft2, rfft, rfft2
 
-from .errors import check_batch, check_blur_kernel, check_finite, check_kernel
+from .errors import check_batch, check_blur_kernel, check_finite, check_kernel, check_kernels_for, check_sum
 from .kernels import normalise as normalised
 
 
@@ -120,8 +120,7 @@ class CircularConvolution(LinearOperator):
         check_batch(x)
         if x.dtype != self.dtype or x.device != self.device:
             raise TypeError(f"picture {x.dtype} on {x.device}, kernel {self.dtype} on {self.device}: use A.to(x)")
-        if self.kernel.ndim == 3 and len(self.kernel) not in (1, len(x)):
-            raise ValueError(f"{len(self.kernel)} kernels for {len(x)} pictures: pass one for all or one per picture")
+        check_kernels_for(self.kernel, x)
 
     def __call__(self, x: Tensor) -> Tensor:
         """Convolve: A x.  (B, C, H, W) -> (B, C, H, W)."""
@@ -155,11 +154,14 @@ class CircularConvolution(LinearOperator):
     def prox(self, v: Tensor, y: Tensor, rho: float) -> Tensor:
         """Minimise 1/2 ||A x - y||^2 + rho/2 ||x - v||^2 over x: (A'A + rho) x = A'y + rho v.  -> (B, C, H, W).
 
-        ValueError for a rho that is not greater than 0.
+        ValueError for a rho that is not greater than 0, and for NaN.
         """
         if not rho > 0:
             raise ValueError(f"rho is {rho}; the proximal step needs a weight greater than 0")
         self._check(v)
+        self._check(y)
+        check_sum(v, "v")
+        check_sum(y, "y")
         h = self.otf(*v.shape[-2:])
         right = h.conj() * rfft2(y) + rho * rfft2(v)
         return irfft2(right / (h.abs() ** 2 + rho), s=v.shape[-2:])

@@ -148,6 +148,7 @@ class Haze(AffineOperator):
         check_batch(y, "y")
         if not 0 < floor <= 1:
             raise ValueError(f"floor is {floor}; pass a smallest transmission in (0, 1]")
+        _check_fits(self.offset, y)
         return (y - self.airlight) / self.t.clamp(min=floor) + self.airlight
 
 
@@ -162,6 +163,8 @@ def _airlight(airlight: Tensor | float | None, t: Tensor) -> Tensor:
     if airlight is None:
         raise ValueError("the airlight is missing: pass Haze(t, A) with A in [0, 1], a number, (B,) or (B, C)")
     a = torch.as_tensor(airlight, dtype=t.dtype, device=t.device)
+    if a.shape == (3,) and len(t) == 1:
+        raise ValueError("the airlight is (3,) for one map: pass one colour as (1, 3), or three maps")
     if a.ndim > 2 or (a.ndim > 0 and len(a) not in (1, len(t)) and len(t) != 1):
         raise ValueError(f"the airlight is {tuple(a.shape)} for {len(t)} map(s): pass a number, (B,) or (B, C)")
     return a.reshape(-1, 1, 1, 1) if a.ndim < 2 else a[:, :, None, None]
@@ -189,7 +192,9 @@ class Rain(AffineOperator):
         return type(self)(_chosen(self.offset, chosen))
 
     def invert(self, y: Tensor) -> Tensor:
-        """Take the streaks away: y - r.  (B, C, H, W) -> (B, C, H, W)."""
+        """Take the streaks away: y - r.  (B, C, H, W) -> (B, C, H, W); ValueError where r does not fit y."""
+        check_batch(y, "y")
+        _check_fits(self.offset, y)
         return y - self.offset
 
 

@@ -18,9 +18,8 @@ from functools import lru_cache, partial
 import torch
 from torch import Tensor, nn
 
-from .classical import tv, wiener
+from .classical import check_told, tv, wiener
 from .epll import PRIOR, PatchEstimate, prior_of
-from .errors import check_measurement, check_noise
 from .gan.weights import load_weights
 from .kernels import delta
 from .operators import CircularBlur, CircularConvolution
@@ -45,11 +44,9 @@ def plug_and_play(y: Tensor, A: CircularConvolution, D: Prior, s: Sequence[float
     D: the prior's step; noise: standard deviation of all that was added to A x; weight: how much the prior counts, 1
     where D is the MAP estimate for noise of level s.  ValueError for a noise or a level of 0.
     """
-    check_measurement(y)
-    check_noise(noise)
-    if noise == 0 or min(s, default=1) <= 0:
-        raise ValueError(f"noise is {noise}, the levels {list(s)}: all must be above 0; noise at least the rounding of "
-                         "the camera, degrade.quantisation_noise(8)")
+    check_told(y, A, noise)
+    if min(s, default=1) <= 0:
+        raise ValueError(f"the levels are {list(s)}: all must be above 0")
     x = wiener(y, A, noise=noise)
     for level in s:
         z = D(x, level)

@@ -256,12 +256,13 @@ def test_a_real_shaken_picture():
 
 
 BAD = [
-    (lambda y: blind.l0_gradient(y, 8), "odd kernel size"),
-    (lambda y: blind.l0_gradient(y, 1), "odd kernel size"),
-    (lambda y: blind.l0_gradient(y, 33), "odd kernel size"),
+    (lambda y: blind.l0_gradient(y, 8), "odd number of pixels from 3 to 32"),
+    (lambda y: blind.l0_gradient(y, 1), "odd number of pixels from 3 to 32"),
+    (lambda y: blind.find_kernel(y, 33, blind.Settings()), "odd number of pixels from 3 to 32"),
     (lambda y: blind.l0_gradient(y[0], 9), "B, C, H, W"),
     (lambda y: blind.l0_gradient(y * 255, 9), "scaled like pictures"),
     (lambda y: blind.l0_gradient(y * float("nan"), 9), "NaN"),
+    (lambda y: blind.find_kernel(y * float("nan"), 9, blind.Settings()), "NaN"),
     (lambda y: blind.dark_channel(y, 4), "odd number"),
     (lambda y: blind.told_nothing(y, None, prior="l2", size=9), "choose one of l0_gradient"),
     (lambda y: blind.cautious(y, None, prior="l2", size=9), "choose one of l0_gradient"),

@@ -11,7 +11,7 @@ from ilib import classical
 from ilib.degrade import Measurement, quantisation_noise
 from ilib.kernels import delta, gaussian, motion
 from ilib.metrics import psnr
-from ilib.operators import CircularBlur
+from ilib.operators import Blur, CircularBlur
 
 METHODS = {
     "wiener": classical.wiener,
@@ -149,10 +149,27 @@ def test_bad_input(x, method):
         method(x * float("nan"), A, noise=0.1)
     with pytest.raises(ValueError, match="scaled like pictures"):
         method(x * 255, A, noise=quantisation_noise())
+    with pytest.raises(TypeError, match="with_borders"):
+        method(x, Blur(gaussian(1.0, 5).float()), noise=0.1)
+    with pytest.raises(ValueError, match="2 kernels for 3 pictures"):
+        method(x[:1].expand(3, -1, -1, -1), CircularBlur(gaussian(1.0, 5).float().expand(2, 5, 5)), noise=0.1)
     with pytest.raises(ValueError, match="exponent"):
         classical.HyperLaplacianTable(1.5)
     with pytest.raises(ValueError, match="margin"):
         classical.continue_periodically(x, 200, 3)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [(lambda y, A: classical.wiener(y, A, noise=0.1, power=0), "power is 0"),
+     (lambda y, A: classical.tv(y, A, noise=0.1, scale=-1), "scale is -1"),
+     (lambda y, A: classical.tv(y, A, noise=0.1, iterations=0), "iterations is 0"),
+     (lambda y, A: classical.hyper_laplacian(y, A, noise=0.1, scale=float("nan")), "scale is nan"),
+     (lambda y, A: classical.richardson_lucy(y, A, noise=0.1, iterations=0), "iterations is 0")],
+)  # fmt: skip
+def test_bad_settings(x, call, words):
+    with pytest.raises(ValueError, match=words):
+        call(x, CircularBlur(gaussian(1.0, 5).float()))
 
 
 def test_the_constants_are_the_best_of_those_tried():

@@ -93,6 +93,8 @@ def test_shift_and_affine_psnr_forgive_just_that(x):
         (lambda x: degrade.Measurement(lambda z: z)((x * 255).byte()), TypeError, "floating"),
         (lambda x: degrade.Measurement(lambda z: z, noise=-1)(x), ValueError, "noise is -1"),
         (lambda x: degrade.quantise(x, 0), ValueError, "bits"),
+        (lambda x: degrade.quantise(x * float("nan")), ValueError, "NaN"),
+        (lambda x: degrade.add_noise(x / 0, 0.1), ValueError, "NaN or infinity"),
         (lambda x: degrade.jpeg(x, 0), ValueError, "quality"),
         (lambda x: degrade.jpeg(torch.rand(1, 2, 8, 8)), ValueError, "channels"),
         (lambda x: metrics.psnr(x, x[..., 1:]), ValueError, "one size"),

@@ -72,7 +72,11 @@ def test_bad_arguments():
     for call, words in [
         (lambda: kernels.gaussian(0), "sigma"),
         (lambda: kernels.gaussian(float("nan")), "sigma"),
+        (lambda: kernels.gaussian(2.0, 0), "size is 0"),
         (lambda: kernels.disk(-1), "diameter"),
+        (lambda: kernels.disk(3.0, -5), "size is -5"),
+        (lambda: kernels.disk(3.0, oversample=0), "oversample is 0"),
+        (lambda: kernels.delta(0), "size is 0"),
         (lambda: kernels.motion(9, length=20), "does not fit"),
         (lambda: kernels.motion(9, length=5, anxiety=2), "anxiety"),
         (lambda: kernels.motion(9, 0, length=5), "at least 1"),

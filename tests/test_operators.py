@@ -226,6 +226,8 @@ def test_more_bad_calls():
         CircularBlur(torch.zeros(3, 3), normalise=True)
     with pytest.raises(ValueError, match="2 kernels for 3 pictures"):
         CircularBlur(GOOD.expand(2, 3, 3))(x)
+    with pytest.raises(ValueError, match="y holds NaN"):
+        CircularBlur(torch.ones(1, 1)).prox(torch.zeros(1, 1, 4, 4), torch.full((1, 1, 4, 4), float("nan")), 1.0)
     with pytest.raises(ValueError, match="rho"):
         CircularBlur(GOOD).prox(x, x, 0)
     with pytest.raises(ValueError, match="border 'mirror' is unknown"):

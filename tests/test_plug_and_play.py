@@ -129,7 +129,7 @@ def test_methods_beat_the_wiener_filter(blurred: tuple[Tensor, Measurement], met
 
 @pytest.mark.parametrize(("noise", "s"), [(0.0, [0.1]), (0.01, [0.1, 0.0]), (0.01, [-0.1])])
 def test_levels_and_noise_of_0_are_refused(noise: float, s: list[float]) -> None:
-    with pytest.raises(ValueError, match="above 0"):
+    with pytest.raises(ValueError, match="above 0|noise is 0"):
         plug_and_play(torch.rand(1, 3, 8, 8), CircularBlur(delta().float()), tv_denoise, s, noise=noise)
 
 

@@ -120,6 +120,9 @@ def test_paired_with_a_row_of_one_seed(grid: Grid) -> None:
     assert (found["difference"], found["seeds"], found["n"]) == (13.0, 3, 2)
     assert found["se_seeds"] == pytest.approx(1 / math.sqrt(3), abs=1e-5)
     assert tables.paired(grid, three + one, "blurred", "mbdgan")["difference"].tolist() == [-13.0]
+    other = row("blurred", "gaussian", [20.0, 20.0], seed=1)
+    assert len(tables.paired(grid, [*three, *one, other], "mbdgan", "blurred")) == 1, "the other column does not count"
+    assert tables.paired(grid, [*three, *one, other], "mbdgan", "blurred")["seeds"].tolist() == [3]
     noisy = [replace(r, degradation={"noise": 0.01, "seed": r.seed}) for r in three + one]
     found = tables.paired(grid, noisy, "mbdgan", "blurred").iloc[0]
     assert (found["difference"], found["seeds"]) == (12.0, 1), "the same noise alone is compared"
@@ -150,11 +153,13 @@ def test_paired_at_the_same_profile_first(grid: Grid) -> None:
 
 
 def test_largest_complete_profile_is_shown(grid: Grid, rows: list[Row]) -> None:
-    half = [row("wiener", "motion", [31.0, 33.0], "cpu")]
-    assert tables.best_rows(grid, rows + half, "wiener")[0] == "smoke"
-    assert tables.best_rows(grid, half, "wiener")[0] == "cpu"
-    whole = [*half, row("wiener", "gaussian", [21.0, 22.0], "cpu")]
-    assert tables.best_rows(grid, rows + whole, "wiener")[0] == "cpu"
+    """But no complete smoke above a figure that is a result."""
+    half = [row("wiener", "motion", [31.0, 33.0], "gpu")]
+    assert tables.best_rows(grid, rows + half, "wiener")[0] == "gpu"
+    whole = [row("wiener", column, [21.0, 22.0], "cpu") for column in grid.columns]
+    assert tables.best_rows(grid, rows + half + whole, "wiener")[0] == "cpu"
+    half.append(row("wiener", "gaussian", [21.0, 22.0], "gpu"))
+    assert tables.best_rows(grid, rows + half + whole, "wiener")[0] == "gpu"
     assert tables.best_rows(grid, rows, "mbdgan") == (None, {})
 
 

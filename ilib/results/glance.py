@@ -124,7 +124,7 @@ def table_at_a_glance(grid: Grid, rows: Sequence[Row]) -> HTML:
 def _links(grid: Grid) -> str:
     run = f"{repository_address()}/{BLOB}/{EVALUATE}"
     return (f'<a href="{grid.table}.html">{html.escape(grid.number)}: {html.escape(grid.title)}</a> '
-            f'(each figure is one run of <a href="{run}">{PurePosixPath(EVALUATE).name}</a>)')  # fmt: skip
+            f'(the runs behind the figures are of <a href="{run}">{PurePosixPath(EVALUATE).name}</a>)')  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -142,7 +142,7 @@ def _partners(seeds: Sequence[Row], rows: Sequence[Row], name: str) -> list[tupl
     """Pair the seeds of one row and column with those of another row, at the same profile where it can be."""
     found: dict[str, list[Row]] = {}
     for row in rows:
-        if row.row == name:
+        if row.row == name and row.column == seeds[0].column:
             found.setdefault(row.profile, []).append(row)
     order = sorted(found, key=lambda profile: (profile != seeds[0].profile, -NAMES.index(profile)))
     return next((pairs for profile in order if (pairs := _pairs(seeds, found[profile]))), [])
@@ -175,12 +175,15 @@ def gap(grid: Grid, rows: Sequence[Row], a: str, b: str, column: str = "", metri
 
 
 def best_rows(grid: Grid, rows: Sequence[Row], name: str) -> tuple[str | None, dict[str, list[Row]]]:
-    """Choose the largest profile at which a row has all columns, or else any.  -> (profile, column -> its seeds)."""
+    """Choose the largest profile at which a row has all columns, or else any; smoke last.
+
+    -> (profile, column -> its seeds).
+    """
     found: dict[str, dict[str, list[Row]]] = {}
     for row in sorted(rows, key=lambda r: r.seed):
         if row.row == name and row.column in grid.columns:
             found.setdefault(row.profile, {}).setdefault(row.column, []).append(row)
-    order = sorted(found, key=lambda p: (set(found[p]) >= set(grid.conditions(name)), NAMES.index(p)))
+    order = sorted(found, key=lambda p: (p != "smoke", set(found[p]) >= set(grid.conditions(name)), NAMES.index(p)))
     return (order[-1], found[order[-1]]) if order else (None, {})
 
 
@@ -328,7 +331,7 @@ def beside(grid: Grid, rows: Sequence[Row]) -> HTML:
     """Show the paper beside ours, PSNR and SSIM, and how to read it."""
     has_figures = any(spec.paper for spec in grid.rows.values())
     notes = [HOW_TO_READ] if shown_rows(grid, rows) else ["No row of this table has been run yet."]
-    notes += [] if has_figures else ["No figure of the paper can be read from its text."]
+    notes += [] if has_figures or grid.paper == "ours" else ["No figure of the paper can be read from its text."]
     pages = [_light(paper_table(grid, rows, metric)) for metric in DIGITS] if has_figures or rows else []
     return HTML(_paragraph(" ".join(notes)).data + "".join(_scrolling(page) for page in pages))
 
