@@ -52,9 +52,9 @@ def floored(kernel: Tensor) -> Tensor:
 def least_squares_kernel(x: Tensor, y: Tensor, side: int, damping: float, margin: int = 0) -> Tensor:
     """Minimise ||D (x * k - y)||^2 + c ||k||^2 over kernels of side x side pixels without a negative entry.
 
-    x, y (B, C, H, W) -> (B, side, side), sum 1.  D: differences; c: damping times the sum of their squares in x.  Borders
-    are periodic; margin: pixels along each border whose differences of x are left out, where they are not.  By the
-    accelerated projected gradients of Nesterov (chapter 11, "Nobody tells the kernel").  ValueError where side is
+    x, y (B, C, H, W) -> (B, side, side), sum 1.  D: differences; c: damping times the sum of their squares in x.
+    Borders are periodic; margin: pixels along each border whose differences of x are left out, where they are not.  By
+    the accelerated projected gradients of Nesterov (chapter 11, "Nobody tells the kernel").  ValueError where side is
     larger than what is left of the picture, and for pictures of two sizes.
     """
     check_batch(x, "x"), check_batch(y, "y")
