@@ -29,7 +29,8 @@ Frame = Picture | Figure
 FRAME_BYTES = 25_000  # a drawing over this is encoded as a photograph
 PNG = b"\x89PNG"  # the first bytes of such a file
 FRAME_SIDE = 256  # pixels: a smaller picture is enlarged to about this, each pixel a square
-LINES = ("-", "--", "-.", ":")
+LINES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)))  # five: no style comes twice in one kind of colour
+FEW_POINTS, FEW_LINES = 12, 5  # fewer points are marked; more lines have their legend beside the axes
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")  # Okabe and Ito
 
 
@@ -80,7 +81,8 @@ def grid(pictures: Sequence[Picture], titles: Sequence[str] | None = None, colum
     tall = 1 if zoom is None else 2  # rows of axes for each row of pictures
     rows = math.ceil(len(arrays) / columns)
     aspect = max(array.shape[1] / array.shape[0] for array in arrays)
-    size = (columns * height * max(aspect, 0.6), rows * (height * tall + 0.3))
+    lines = 1 + max(title.count("\n") for title in titles)
+    size = (columns * height * max(aspect, 0.6), rows * (height * tall + 0.12 + 0.2 * lines))
     fig, axes = plt.subplots(rows * tall, columns, figsize=size, squeeze=False, layout="constrained",
                              FigureClass=Photographs)
     for ax in axes.flat:
@@ -97,6 +99,9 @@ def grid(pictures: Sequence[Picture], titles: Sequence[str] | None = None, colum
 def _draw(ax: Axes, array: np.ndarray, title: str = "") -> None:
     ax.imshow(array, cmap="gray", vmin=0, vmax=1, interpolation="antialiased")
     ax.set_title(title, fontsize=9)
+    ax.axis("on")
+    ax.set(xticks=[], yticks=[])
+    ax.spines[:].set(color="0.75", linewidth=0.5)  # where a white picture ends on a white page
 
 
 def _draw_zoom(ax: Axes, below: Axes, array: np.ndarray, zoom: tuple[int, int, int]) -> None:
@@ -109,7 +114,7 @@ def _draw_zoom(ax: Axes, below: Axes, array: np.ndarray, zoom: tuple[int, int, i
 
 def curves(lines: Mapping[str, ArrayLike | tuple[ArrayLike, ArrayLike]], xlabel: str, ylabel: str,
            logx: bool = False, logy: bool = False) -> Figure:
-    """Draw named curves in one plot, told apart by colour and by line style.
+    """Draw named curves in one plot, told apart by colour and by line style; points where there are few.
 
     lines: {name: y} or {name: (x, y)}, each (n,); without x the index from 0 is taken.  Raises ValueError
     when there is none or x and y differ in length.
@@ -120,11 +125,15 @@ def curves(lines: Mapping[str, ArrayLike | tuple[ArrayLike, ArrayLike]], xlabel:
     for k, (name, line) in enumerate(lines.items()):
         x, y = _points(name, line)
         colour, dashes = COLOURS[k % len(COLOURS)], LINES[k % len(LINES)]
-        ax.plot(x, y, label=name, color=colour, linestyle=dashes, linewidth=1.8)
+        ax.plot(x, y, label=name, color=colour, linestyle=dashes, linewidth=1.8,
+                marker="o" if len(x) <= FEW_POINTS else "", markersize=4)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.set(xscale="log" if logx else "linear", yscale="log" if logy else "linear")
     ax.grid(alpha=0.3)
-    ax.legend(fontsize=8)
+    if len(lines) > FEW_LINES:
+        fig.legend(loc="outside right upper", fontsize=8)
+    else:
+        ax.legend(fontsize=8)
     plt.close(fig)
     return fig
 

@@ -56,6 +56,12 @@ def test_no_reference_is_left_unresolved(page: str) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
+def test_every_picture_says_in_words_what_it_shows(page: str) -> None:
+    """Sphinx writes a picture's path where it has no alternative text."""
+    assert re.findall(r"<img\b(?![^>]*\balt=\"(?!\.\./)[^\"]+\")[^>]*>", html(page)) == []
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_pictures_and_pages_linked_to_exist(page: str) -> None:
     here = (HTML / f"{page}.html").parent
     links = re.findall(r"<(?:img|a|link|script)\b[^>]*?\b(?:src|href)=\"([^\"#?]+)", html(page))

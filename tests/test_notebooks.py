@@ -113,6 +113,15 @@ def test_code_of_a_table_page_is_folded(path: Path) -> None:
     assert shown == []
 
 
+@pytest.mark.parametrize("path", [path for path in NOTEBOOKS if path not in RUNS], ids=lambda path: path.stem)
+def test_every_figure_says_in_words_what_it_shows(path: Path) -> None:
+    """For readers who cannot see it: the alternative text, which MyST-NB takes from the cell's metadata."""
+    kinds = [(cell, [kind for out in cell.outputs for kind in out.get("data", {})]) for cell in code_cells(path)]
+    figures = [cell for cell, found in kinds if any(kind.startswith("image/") for kind in found)]
+    words = [cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "") for cell in figures]
+    assert [cell.source for cell, alt in zip(figures, words, strict=True) if not 60 <= len(alt) <= 300] == []
+
+
 @every_notebook
 def test_defines_nothing_that_ilib_defines(path: Path) -> None:
     source = [re.sub(r"^\s*[%!].*$", "", cell.source, flags=re.MULTILINE) for cell in code_cells(path)]

@@ -257,7 +257,7 @@ def test_figure_shows_both(grid: Grid, rows: list[Row]) -> None:
     fig = tables.dot_figure(grid, rows)
     psnr, ssim = fig.axes
     assert [label.get_text() for label in psnr.get_yticklabels()] == ["blurred", "Wiener", "MBD-GAN"]
-    assert {text.get_text() for text in fig.legends[0].get_texts()} == {"here", "paper"}
+    assert {text.get_text() for text in fig.legends[0].get_texts()} == {"here, ± over the pictures", "paper"}
     assert (psnr.get_xlabel(), ssim.get_xlabel()) == ("PSNR (dB)", "SSIM")
     assert plt.get_fignums() == [], "closed, so that a notebook shows it once"
 
@@ -374,7 +374,7 @@ def test_figure_with_a_panel_for_each_column(grid: Grid) -> None:
     content = yaml.safe_load(TOY.replace("average: {psnr", "motion: {psnr"))
     fig = tables.dot_figure(parse_grid("toy", content), [row("wiener", "motion", [28.0, 30.0])])
     assert [ax.get_xlabel() for ax in fig.axes] == ["PSNR (dB), Gaussian", "PSNR (dB), motion"]
-    assert {text.get_text() for text in fig.legends[0].get_texts()} == {"here", "paper"}
+    assert {text.get_text() for text in fig.legends[0].get_texts()} == {"here, ± over the pictures", "paper"}
     assert {text.get_text() for text in tables.dot_figure(grid, []).legends[0].get_texts()} == {"paper"}
 
 

@@ -12,6 +12,7 @@
 import html
 import math
 import re
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -35,6 +36,11 @@ HOW_TO_READ = ("A figure of ours is at the largest profile at which the row has 
                "profiles test on different pictures, so that lines of different profiles are not compared. After ± "
                "stands the standard deviation over the pictures, or over the seeds where there are several.")
 OURS, PAPERS = "#0072B2", "#D55E00"
+MARKERS = {  # of our figures, by what their bars are over
+    "pictures": ("o", "here, ± over the pictures"),
+    "seeds": ("s", "here, ± over the seeds"),
+    "": ("o", "here"),
+}
 DPI = 80  # keeps the picture in a page below 70 kB
 
 
@@ -459,7 +465,7 @@ def _paragraph(text: str) -> HTML:
 
 
 def dot_figure(grid: Grid, rows: Sequence[Row], column: str | None = None) -> Figure:
-    """Draw the paper's figures (open) and ours (filled, with their spread), a line for each row of the grid.
+    """Draw the paper's figures (open) and ours (filled; bars: a standard deviation), a line for each row of the grid.
 
     column: the one to draw, in every metric; where it is not given, the average if the paper prints one or there is
     one column, else the first metric in every column.
@@ -475,17 +481,22 @@ def dot_figure(grid: Grid, rows: Sequence[Row], column: str | None = None) -> Fi
         _dots(ax, frame[frame["column"] == place])
         ax.set_xlabel(NAMES_OF_METRICS[metric] + f", {_label(grid, place)}" * (len(columns) > 1))
     named = {name: dots for ax in axes.flat for dots, name in zip(*ax.get_legend_handles_labels(), strict=True)}
-    fig.legend(named.values(), named.keys(), loc="outside upper right", ncols=2, frameon=False)
+    fig.legend(named.values(), named.keys(), loc="outside upper right", ncols=3, frameon=False)
     plt.close(fig)
     return fig
 
 
 def _dots(ax: Axes, frame: pd.DataFrame) -> None:
     """Draw one panel: a line for each row, from the top."""
-    place = range(len(frame), 0, -1)
-    if frame["ours"].notna().any():
-        ax.errorbar(frame["ours"], place, xerr=frame["spread"], fmt="o", color=OURS, capsize=2, label="here")
-    ax.plot(frame["paper"], place, "D", mfc="none", mec=PAPERS, label="paper")
-    ax.set_yticks(list(place), frame["label"])
+    at = pd.Series(range(len(frame), 0, -1), index=frame.index)
+    over = frame["over"].str.extract("(seeds|pictures)$")[0].where(frame["spread"].notna(), "")
+    for name, (marker, label) in MARKERS.items():
+        mine = frame[frame["ours"].notna() & (over == name)]
+        if len(mine):
+            bars = mine["spread"] if name else None
+            ax.errorbar(mine["ours"], at[mine.index], xerr=bars, fmt=marker, color=OURS, capsize=2, label=label)
+    if frame["paper"].notna().any():
+        ax.plot(frame["paper"], at, "D", mfc="none", mec=PAPERS, label="paper")
+    ax.set_yticks(at, [textwrap.fill(label, 40) for label in frame["label"]], fontsize=9)
     ax.set_ylim(0.4, len(frame) + 0.6)
     ax.grid(axis="x", alpha=0.3)
