@@ -1,6 +1,7 @@
 """Classical non-blind deconvolution: methods (y, A) -> x_hat on batches (B, C, H, W), A a CircularConvolution.
 
-Where the border is not periodic, A being a Blur, it is with_borders(method)(y, A.inner).
+Where the border is not periodic, A being a Blur, it is with_borders(method)(y, A.inner); with_unknown_borders takes
+longer and is better, the more so the less noise there is.
 `noise` is the standard deviation of all that was added to A x, in picture units (Measurement.sigma).  What comes
 out is not clipped: values outside [0, 1] belong to a linear estimate, whoever shows or scores it decides.
 All raise ValueError for a y that is no finite batch scaled like [0, 1], for noise and weights that are not greater
@@ -28,6 +29,7 @@ TV_SCALE = 0.1
 HL_SCALE = 0.25
 RL_STOP = 0.4
 HL_ALPHA = 2 / 3
+FILLS, FIRST = 16, 27.0  # of beyond; the best of those tried on training photographs (benchmarks/borders.py)
 
 
 def blurred(y: Tensor, A: CircularConvolution) -> Tensor:
@@ -217,6 +219,36 @@ def with_borders(method: Method) -> Method:
         return method(wide, A)[..., : y.shape[-2], : y.shape[-1]]
 
     return wrapped
+
+
+def with_unknown_borders(method: Method, *, noise: float) -> Method:
+    """Return the method for photographs whose border is not periodic: what lies beyond it is found with the picture.
+
+    As with_borders, but what is added to y carries the blur of A (`beyond`), so that the method meets no contradiction.
+    noise: that of y, as for the method.
+    """
+
+    def wrapped(y: Tensor, A: CircularConvolution) -> Tensor:
+        return method(beyond(y, A, noise=noise), A)[..., : y.shape[-2], : y.shape[-1]]
+
+    return wrapped
+
+
+def beyond(y: Tensor, A: CircularConvolution, *, noise: float, fills: int = FILLS, first: float = FIRST) -> Tensor:
+    """Add two kernels of rows below and of columns to the right, y a part of a periodic measurement, the rest missing.
+
+    The rest begins as in with_borders; then it is, fills times, what A makes of the Wiener estimate of the whole, told
+    of first times the noise to begin with, of the noise itself at the end.  With first = 1 this is expectation
+    maximisation: wiener's objective, its misfit on y's own pixels alone, falls each time; from above it is faster.
+    y (B, C, H, W) -> (B, C, H + 2h, W + 2w) for kernels (h, w), less where y is smaller than that.
+    """
+    check_told(y, A, noise)
+    (h, w), (H, W) = A.kernel.shape[-2:], y.shape[-2:]
+    wide = continue_periodically(y, min(2 * h, H - 1), min(2 * w, W - 1))
+    for t in range(fills):
+        wide = A(wiener(wide, A, noise=noise * first ** (1 - t / max(fills - 1, 1))))
+        wide[..., :H, :W] = y
+    return wide
 
 
 def tv_with_borders(y: Tensor, A: Blur, *, noise: float, scale: float = TV_SCALE, iterations: int = 50) -> Tensor:

@@ -167,7 +167,8 @@ def deblur_photograph(
     if max(A.kernel.shape[-2:]) > min(y.shape[-2:]) // 2:
         raise ValueError(f"the kernel has {tuple(A.kernel.shape[-2:])} pixels, the picture {tuple(y.shape[-2:])}: "
                          "a kernel has to fit into half of the picture")  # fmt: skip
-    return restore_in_tiles(partial(METHODS[method], noise=sigma), y, A, progress=progress).clamp(0, 1)
+    restored = restore_in_tiles(partial(METHODS[method], noise=sigma), y, A, noise=sigma, progress=progress)
+    return restored.clamp(0, 1)
 
 
 def read(path: Path) -> tuple[Tensor, dict[str, object]]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from .classical import Method, with_borders
+from .classical import Method, with_unknown_borders
 from .operators import CircularConvolution
 
 Window = tuple[int, int]  # first pixel, and the one after the last
@@ -40,10 +40,12 @@ def ramp(n: int, window: Window, reach: int, overlap: int) -> Tensor:
 
 
 def restore_in_tiles(
-    method: Method, y: Tensor, A: CircularConvolution, side: int = SIDE,
+    method: Method, y: Tensor, A: CircularConvolution, *, noise: float, side: int = SIDE,
     progress: Callable[[list[tuple[Window, Window]]], Iterator[tuple[Window, Window]]] = iter,
 ) -> Tensor:  # fmt: skip
-    """Restore a photograph of any size tile by tile, its borders continued smoothly.  (B, C, H, W) -> the same.
+    """Restore a photograph of any size tile by tile, with_unknown_borders.  (B, C, H, W) -> the same.
+
+    noise: the standard deviation of what was added to A x, for what lies beyond the borders of a tile.
 
     A pixel within one kernel of a tile's inner edge is dropped, since the blur has mixed it with what the tile does not
     see; beyond, neighbouring tiles are cross-faded over two more kernels.  A wide kernel makes the tiles larger:
@@ -52,11 +54,12 @@ def restore_in_tiles(
     reach = max(A.kernel.shape[-2:])
     side, overlap = max(side, 8 * reach), 4 * reach
     rows, columns = (windows(n, side, overlap) for n in y.shape[-2:])
+    whole = with_unknown_borders(method, noise=noise)
     restored, total = torch.zeros_like(y), torch.zeros_like(y[:1, :1])
     for row, column in progress([(row, column) for row in rows for column in columns]):
         here = (..., slice(*row), slice(*column))
         vertical, horizontal = (ramp(n, w, reach, overlap) for n, w in zip(y.shape[-2:], (row, column), strict=True))
         weight = (vertical[:, None] * horizontal).to(y)
-        restored[here] += weight * with_borders(method)(y[here].contiguous(), A)
+        restored[here] += weight * whole(y[here].contiguous(), A)
         total[here] += weight
     return restored.div_(total)

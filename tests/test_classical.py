@@ -1,5 +1,7 @@
 """Classical deconvolution: each method against an independent solution, on batches, and its errors."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -129,6 +131,43 @@ def test_a_real_border_does_not_ring(x):
     A, truth = CircularBlur(k), x[..., 7:-7, 7:-7]
     sharpen = lambda y, A: classical.wiener(y, A, noise=0.002)  # noqa: E731
     assert (psnr(classical.with_borders(sharpen)(y, A), truth) > psnr(sharpen(y, A), truth) + 2).all()
+
+
+def photographed(x, noise=0.0):
+    """Blur by a shake, the border cut off.  -> y, A, and the part of x that y shows."""
+    k = motion(15, 1, seed=1, length=12).float()
+    return Measurement(Blur(k, "valid"), noise=noise)(x), CircularBlur(k), x[..., 7:-7, 7:-7]
+
+
+@pytest.mark.parametrize("name", ["wiener", "tv", "hyper_laplacian"])
+def test_a_border_that_carries_the_blur_is_better_than_a_smooth_one(x, name):
+    (y, A, truth), noise = photographed(x), quantisation_noise(8)
+    method = partial(METHODS[name], noise=noise)
+    smooth, found = classical.with_borders(method)(y, A), classical.with_unknown_borders(method, noise=noise)(y, A)
+    assert found.shape == y.shape
+    assert (psnr(found.clamp(0, 1), truth) > psnr(smooth.clamp(0, 1), truth) + 2).all()
+
+
+def test_beyond_keeps_the_picture_and_lowers_its_objective(x):
+    """Expectation maximisation: the misfit on the pixels that are known, with the prior, falls with every round."""
+    (y, A, _), noise = photographed(x), 0.01
+
+    def objective(wide):
+        x_hat = classical.wiener(wide, A, noise=noise)
+        misfit = (A(x_hat)[..., : y.shape[-2], : y.shape[-1]] - y).square().sum() / noise**2
+        return float(misfit + classical.gradient(x_hat).square().sum() / classical.GRADIENT_POWER)
+
+    rounds = [classical.beyond(y, A, noise=noise, fills=n, first=1.0) for n in (0, 1, 2, 4, 8, 16)]
+    assert all(torch.equal(wide[..., : y.shape[-2], : y.shape[-1]], y) for wide in rounds)
+    assert torch.equal(rounds[0], classical.continue_periodically(y, 30, 30))
+    values = [objective(wide) for wide in rounds]
+    assert sorted(values, reverse=True) == values and values[0] > 1.2 * values[-1]
+
+
+def test_beyond_a_picture_that_is_smaller_than_two_kernels(x):
+    k = motion(15, 1, seed=1, length=12).float()
+    y = Measurement(Blur(k, "reflect"))(x[..., :24, :40].contiguous())
+    assert classical.beyond(y, CircularBlur(k), noise=0.01, fills=2).shape[-2:] == (24 + 23, 40 + 30)
 
 
 def test_periodic_continuation_has_no_step():
