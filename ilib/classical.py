@@ -224,7 +224,8 @@ def with_borders(method: Method) -> Method:
 def with_unknown_borders(method: Method, *, noise: float) -> Method:
     """Return the method for photographs whose border is not periodic: what lies beyond it is found with the picture.
 
-    As with_borders, but what is added to y carries the blur of A (`beyond`), so that the method meets no contradiction.
+    As with_borders, but what is added to y carries the blur of A (`beyond`), so that the method meets no contradiction;
+    the problem is that of Almeida and Figueiredo (2013).
     noise: that of y, as for the method.
     """
 
