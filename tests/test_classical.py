@@ -164,6 +164,14 @@ def test_beyond_keeps_the_picture_and_lowers_its_objective(x):
     assert sorted(values, reverse=True) == values and values[0] > 1.2 * values[-1]
 
 
+def test_a_round_beyond_is_a_wiener_estimate_blurred_again(x):
+    (y, A, _), noise = photographed(x), 0.01
+    wide = classical.continue_periodically(y, 30, 30)
+    again = A(classical.wiener(wide, A, noise=noise))
+    again[..., : y.shape[-2], : y.shape[-1]] = y
+    assert torch.allclose(classical.beyond(y, A, noise=noise, fills=1, first=1.0), again, atol=1e-5)
+
+
 def test_beyond_a_picture_that_is_smaller_than_two_kernels(x):
     k = motion(15, 1, seed=1, length=12).float()
     y = Measurement(Blur(k, "reflect"))(x[..., :24, :40].contiguous())
