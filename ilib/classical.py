@@ -29,7 +29,7 @@ TV_SCALE = 0.1
 HL_SCALE = 0.25
 RL_STOP = 0.4
 HL_ALPHA = 2 / 3
-FILLS, FIRST = 16, 27.0  # of beyond; the best of those tried on training photographs (benchmarks/borders.py)
+FILLS, FIRST = 16, 27.0  # of beyond; the best start for so many rounds on training photographs (benchmarks/borders.py)
 
 
 def blurred(y: Tensor, A: CircularConvolution) -> Tensor:

@@ -29,8 +29,8 @@ Frame = Picture | Figure
 FRAME_BYTES = 25_000  # a drawing over this is encoded as a photograph
 PNG = b"\x89PNG"  # the first bytes of such a file
 FRAME_SIDE = 256  # pixels: a smaller picture is enlarged to about this, each pixel a square
-LINES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)))  # five: no style comes twice in one kind of colour
-FEW_POINTS, FEW_LINES = 12, 5  # fewer points are marked; more lines have their legend beside the axes
+LINES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)))  # five, for seven colours: no pair comes twice
+FEW_POINTS, FEW_LINES = 12, 5  # up to so many points are marked; legends of more lines stand beside the axes
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")  # Okabe and Ito
 
 
