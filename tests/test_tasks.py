@@ -5,10 +5,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ilib.data import available, haze_of, levin09_kernels, load
+from ilib.data import Pictures, available, haze_of, levin09_kernels, load
+from ilib.degrade import quantisation_noise
 from ilib.gan.settings import Settings
 from ilib.gan.sources import Photographs
-from ilib.gan.tasks import HazyScenes, Rainy, Shaken, Shrunk, hazy_scenes, rainy_pictures
+from ilib.gan.tasks import HazyScenes, Rainy, Shaken, Shrunk, hazy_scenes, rainy_pictures, shaken_pages
 from ilib.kernels import gaussian
 from ilib.metrics import psnr
 from ilib.operators import dot_test
@@ -115,6 +116,29 @@ def test_blur_each_is_a_blur_per_picture() -> None:
 def test_wrong_cameras(options: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Shaken(**options)
+
+
+def ramps(n: int = 4, size: int = 40) -> Pictures:
+    """Pictures that grow brighter to the right: a mirrored crop grows darker."""
+    pixels = (torch.arange(size) * 6).to(torch.uint8).expand(n, 3, size, size).contiguous()
+    return Pictures(pixels, tuple(map(str, range(n))), "ramps")
+
+
+def test_pages_are_never_mirrored_photographs_are() -> None:
+    camera = {"size": 9, "diameters": (1, 4), "lengths": (2, 5), "together": True}
+    for source, ways in ((shaken_pages(ramps(), None, **camera), {1.0}),
+                         (Photographs(ramps(), CAMERAS["blur"]), {1.0, -1.0})):  # fmt: skip
+        assert {float(d.sign()) for t in range(8) for d in source.draw(SMALL, t).x.diff(dim=-1)[:, 0, 0, 0]} == ways
+
+
+def test_pages_are_shaken_with_periodic_borders_and_sigma_counts_the_rounding() -> None:
+    options = {"size": 9, "diameters": (1, 4), "lengths": (2, 5), "together": True}
+    source = shaken_pages(load("embedded/train", size=48), None, **options)
+    batch, noisy = source.draw(SMALL, 3), source.draw(replace(SMALL, noises=(0.05,)), 3)
+    assert float((batch.A(batch.x) - batch.y).abs().max()) <= ROUNDING, "as CircularBlur has it, borders included"
+    assert torch.allclose(batch.sigma, torch.full((6, 1, 1, 1), quantisation_noise(8)))
+    assert float((noisy.y - noisy.A(noisy.x)).std()) == pytest.approx(float(noisy.sigma[0]), rel=0.1)
+    assert torch.equal(source.draw(SMALL, 3).y, batch.y) and not torch.equal(source.draw(SMALL, 4).y, batch.y)
 
 
 # ---- haze

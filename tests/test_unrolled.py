@@ -8,9 +8,12 @@ from torch import Tensor
 
 from ilib.classical import GRADIENT_POWER, gradient, gradient_adjoint, wiener
 from ilib.data import load
+from ilib.gan.batch import Batch
 from ilib.gan.blurs import ManyBlurs, blurred_pictures, centred, noisy_pictures
+from ilib.gan.recipes.misread import Misread
 from ilib.gan.recipes.unfolded import Unfolded, begin_as
 from ilib.gan.settings import Settings
+from ilib.gan.turns import floored
 from ilib.gan.weights import load_weights
 from ilib.kernels import delta, disk, gaussian, motion
 from ilib.networks import Denoiser, Unrolled
@@ -210,6 +213,53 @@ def test_unfolded_refuses_what_does_not_fit() -> None:
         begin_as(Unrolled(4, 1), Denoiser(4, 2), 0.2)
     with pytest.raises(FileNotFoundError, match="no weights grand--nothing"):
         Unfolded(lambda: Unrolled(12, 3), start="grand--nothing").networks()
+
+
+# ---- told kernels that are not quite right
+
+HALF = {"start": "grand--unfolded--levin--smoke--s0", "reader": "physgan_2--network_turns--text--smoke--s0"}
+
+
+def misread_batch(side: int = 25) -> Batch:
+    x = picture(4, 64, dtype=torch.float32)
+    A = CircularBlur(torch.rand(4, side**2).softmax(1).unflatten(1, (side, side)))
+    return Batch(x, A(x), A, torch.tensor([0.0011, 0.05, 0.0011, 0.05]).reshape(4, 1, 1, 1), torch.zeros(4, 1, 1, 1))
+
+
+def test_misread_tells_half_of_a_batch_the_kernels_that_are_read_from_it() -> None:
+    recipe, batch = Misread(lambda: Unrolled(12, 2), **HALF), misread_batch()
+    A, sigma = recipe.told(batch)
+    read = load_weights(HALF["reader"])[0].kernel(batch.y[:2])[:, 1:, 1:]
+    assert torch.equal(A.kernel[:2], floored(read)) and A.kernel.shape == (4, 27, 27)
+    assert torch.allclose(CircularBlur(A.kernel[2:])(batch.x[2:]), batch.y[2:], atol=1e-6), "the others' are true"
+    assert torch.allclose(sigma.flatten(), torch.tensor([0.02, 0.05, 0.0011, 0.05])), "it doubts what was read"
+
+
+def test_misread_begins_with_the_weights_it_is_given_and_trains_the_restorer_alone() -> None:
+    recipe, batch = Misread(lambda: Unrolled(12, 2), **HALF), misread_batch()
+    networks = recipe.networks()
+    G, start = networks["generator"], load_weights(HALF["start"])[0]
+    both = zip(G.parameters(), start.parameters(), strict=True)
+    assert list(networks) == ["generator"] and all(torch.equal(p, q) for p, q in both)
+    loss = recipe.losses("generator", networks, batch)["l1"]
+    A, sigma = recipe.told(batch)
+    assert float(loss) == pytest.approx(float((G(batch.y, A, sigma) - batch.x).abs().mean()), rel=1e-5)
+    loss.backward()
+    assert all(p.grad is not None for p in G.parameters())
+    assert not any(p.requires_grad for p in recipe.reader.parameters())
+
+
+@pytest.mark.parametrize("side", [24, 29])
+def test_misread_refuses_kernels_that_do_not_fit_what_is_read(side: int) -> None:
+    with pytest.raises(ValueError, match="an odd number up to 27 fits"):
+        Misread(lambda: Unrolled(12, 2), **HALF).told(misread_batch(side))
+
+
+def test_misread_refuses_missing_weights_and_those_of_another_form() -> None:
+    with pytest.raises(FileNotFoundError, match="no weights grand--nothing"):
+        Misread(lambda: Unrolled(12, 2), **{**HALF, "reader": "grand--nothing"})
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        Misread(lambda: Unrolled(8, 2), **HALF).networks()
 
 
 # ---- the blurs that it is trained on

@@ -96,6 +96,22 @@ class Photographs:
         return found
 
 
+@dataclass(frozen=True)
+class Pages(Photographs):
+    """The same of printed pages, whose crops are never mirrored: mirrored letters are none."""
+
+    def draw(self, settings: Settings, t: int) -> Batch:
+        """Draw batch t on the device, in the layout that the settings ask for."""
+        pages, _ = split_held_out(self.pictures, settings.held_out)
+        places, seed, chosen = (int(s) for s in np.random.SeedSequence([settings.seed, t]).generate_state(3))
+        x = _sent(crops(pages, settings.crop, settings.batch, places, flips=False), self.device)
+        order = torch.randint(2**31, (settings.batch,), generator=torch.Generator().manual_seed(chosen))
+        noise = _sent(noise_levels(self.camera, settings, order), self.device)
+        batch = without_flat(measured(x, self.camera, noise, seed))
+        layout = torch.channels_last if settings.channels_last else torch.contiguous_format
+        return replace(batch, x=batch.x.contiguous(memory_format=layout), y=batch.y.contiguous(memory_format=layout))
+
+
 @lru_cache(maxsize=2)
 def split_held_out(pictures: Pictures, n: int) -> tuple[Pictures, Pictures]:
     """Keep n pictures out of training, evenly spaced over the set.  -> (to train on, held out)."""

@@ -20,14 +20,14 @@ from ..data import rain_streaks
 from ..data.pictures import Pictures, check_how, to_float
 from ..data.scenes import haze_of
 from ..data.sets import Haze as Scenes
-from ..degrade import quantise
+from ..degrade import Measurement, quantise
 from ..errors import check_noise
 from ..kernels import disk, motion
 from ..operators import CircularBlur, LinearOperator
 from ..physics import BicubicDown, BicubicUp, BlurEach, Haze, Product, Rain
 from .batch import Batch
 from .settings import Settings
-from .sources import Photographs
+from .sources import Pages, Photographs
 
 Measured = tuple[Tensor, LinearOperator, Tensor]  # y, H, sigma (B, 1, 1, 1)
 
@@ -87,6 +87,17 @@ class Shaken:
     def to(self, device: torch.device) -> "Shaken":
         """Return the same camera: it draws on the CPU and measures on the device of x."""
         return self
+
+
+@dataclass(frozen=True)
+class ShakenRound(Shaken):
+    """Shaken with periodic borders, for a network that is told the kernel: A is a circular convolution, one kernel for
+    each picture, and sigma counts the rounding."""
+
+    def measure(self, x: Tensor, noise: Tensor, seed: int) -> Measured:
+        """Blur x (B, C, H, W) by a kernel for each picture, with noise (B, 1, 1, 1).  -> (y, A, sigma)."""
+        A = CircularBlur(self.kernels(len(x), seed).to(x))
+        return Measurement(A, 0.0, 8).measure(x, noise, seed + 1)
 
 
 @dataclass(frozen=True)
@@ -191,6 +202,11 @@ class HazyScenes:
 def shaken_pictures(pictures: Pictures, camera: None, **options: Any) -> Photographs:
     """Crops shaken by Shaken(**options): a grid's source, whose column holds recorded pairs."""
     return Photographs(pictures, Shaken(**options))
+
+
+def shaken_pages(pictures: Pictures, camera: None, **options: Any) -> Pages:
+    """Crops of pages shaken by ShakenRound(**options), none mirrored: a grid's source, for networks told the kernel."""
+    return Pages(pictures, ShakenRound(**options))
 
 
 def shrunk_pictures(pictures: Pictures, camera: None, **options: Any) -> Photographs:
